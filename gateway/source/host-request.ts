@@ -1,0 +1,35 @@
+/**
+ * What a core of a gateway asks of the world outside, as data, and what comes back. hil/ carries it out; the trace keeps
+ * both, so that a run can be replayed without the network.
+ */
+export interface HttpRequest {
+  readonly kind: "http";
+  readonly method: "GET" | "HEAD" | "POST";
+  /** An https URL. */
+  readonly url: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body?: Uint8Array;
+  /** Certificates that the server's must lead to, PEM. Nothing else is trusted. */
+  readonly ca: string;
+  /** "1.3", or "1.2" to allow ECDHE-RSA-AES256-GCM-SHA384 under TLS 1.2 for servers that have nothing newer. */
+  readonly tlsMin: "1.3" | "1.2";
+  /** The answer is cut, and failed, beyond that many bytes of body. */
+  readonly bodyMax: number;
+}
+
+export type HostRequest = HttpRequest;
+
+/**
+ * The answer to one request: `head`, any number of `body`, then `end`; or `failed` at any point, after which nothing
+ * more comes. Bodies come in pieces of exactly 65 536 bytes (the last one shorter), however the network cut them; a
+ * piece that was not whole when the connection died is not handed over. So a run does not depend on the network's mood.
+ */
+export type HostAnswer =
+  | { readonly type: "head"; readonly status: number; readonly headers: Readonly<Record<string, string>> }
+  | { readonly type: "body"; readonly data: Uint8Array }
+  | { readonly type: "end" }
+  /** `code`: "HOST_REFUSED", "HOST_TIMEOUT", "HOST_RESET", "HOST_TLS_UNTRUSTED", "HOST_TLS", "HOST_BODY_TOO_LONG", "HOST_FAILED". */
+  | { readonly type: "failed"; readonly code: string; readonly reason: string };
+
+/** Length of a whole piece of body, bytes. */
+export const BODY_PIECE_LENGTH = 65_536;
