@@ -13,10 +13,5 @@ export interface Crypto {
    * @param publicKey SubjectPublicKeyInfo, DER (RFC 5280, 4.1.2.7)
    * @param signature ECDSA: r and s, 32 bytes each (IEEE P1363); RSA: as long as the modulus (RFC 8017, 8.2)
    */
-  verify(
-    algorithm: SignatureAlgorithm,
-    publicKey: Uint8Array,
-    message: Uint8Array,
-    signature: Uint8Array,
-  ): boolean;
+  verify(algorithm: SignatureAlgorithm, publicKey: Uint8Array, message: Uint8Array, signature: Uint8Array): boolean;
 }

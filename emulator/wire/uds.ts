@@ -1,0 +1,89 @@
+/** Service identifiers of requests. A positive response carries the identifier + 0x40. (ISO 14229-1:2020, Table 23) */
+export const Sid = {
+  DiagnosticSessionControl: 0x10,
+  EcuReset: 0x11,
+  ReadDataByIdentifier: 0x22,
+  SecurityAccess: 0x27,
+  WriteDataByIdentifier: 0x2e,
+  RoutineControl: 0x31,
+  RequestDownload: 0x34,
+  TransferData: 0x36,
+  RequestTransferExit: 0x37,
+  TesterPresent: 0x3e,
+} as const;
+export type Sid = (typeof Sid)[keyof typeof Sid];
+
+export const POSITIVE_RESPONSE_OFFSET = 0x40;
+/** First byte of every negative response: 7F, SID of the request, NRC. (ISO 14229-1:2020, 8.4) */
+export const NEGATIVE_RESPONSE = 0x7f;
+/** Bit 7 of a sub-function: answer only if the answer is negative. (ISO 14229-1:2020, 8.2.2) */
+export const SUPPRESS_POSITIVE_RESPONSE = 0x80;
+
+/** Negative response codes. (ISO 14229-1:2020, Table A.1) */
+export const Nrc = {
+  GeneralReject: 0x10,
+  ServiceNotSupported: 0x11,
+  SubFunctionNotSupported: 0x12,
+  IncorrectMessageLengthOrInvalidFormat: 0x13,
+  ResponseTooLong: 0x14,
+  BusyRepeatRequest: 0x21,
+  ConditionsNotCorrect: 0x22,
+  RequestSequenceError: 0x24,
+  RequestOutOfRange: 0x31,
+  SecurityAccessDenied: 0x33,
+  InvalidKey: 0x35,
+  ExceededNumberOfAttempts: 0x36,
+  RequiredTimeDelayNotExpired: 0x37,
+  UploadDownloadNotAccepted: 0x70,
+  TransferDataSuspended: 0x71,
+  GeneralProgrammingFailure: 0x72,
+  WrongBlockSequenceCounter: 0x73,
+  RequestCorrectlyReceivedResponsePending: 0x78,
+  SubFunctionNotSupportedInActiveSession: 0x7e,
+  ServiceNotSupportedInActiveSession: 0x7f,
+  VoltageTooHigh: 0x92,
+  VoltageTooLow: 0x93,
+} as const;
+export type Nrc = (typeof Nrc)[keyof typeof Nrc];
+
+/** "RequestOutOfRange (0x31)"; a code that has no name is given by number. */
+export function nrcText(nrc: number): string {
+  const name = Object.entries(Nrc).find(([, code]) => code === nrc)?.[0] ?? "NRC";
+  return `${name} (0x${nrc.toString(16).padStart(2, "0")})`;
+}
+
+/** diagnosticSessionType. (ISO 14229-1:2020, Table 25) */
+export const Session = { Default: 0x01, Programming: 0x02, Extended: 0x03 } as const;
+export type Session = (typeof Session)[keyof typeof Session];
+
+/** routineControlType. (ISO 14229-1:2020, Table 427) */
+export const RoutineControlType = { Start: 0x01, Stop: 0x02, RequestResults: 0x03 } as const;
+
+/** The routines that an update uses. (docs/protocols/ecu.md) */
+export const Rid = {
+  /** eraseMemory; option: addressAndLengthFormatIdentifier, address, size, or nothing for the whole bank. */
+  EraseMemory: 0xff00,
+  /** checkProgrammingDependencies; when they are met, the new bank is put on trial. */
+  CheckProgrammingDependencies: 0xff01,
+  /** CRC, digest, signature, target and version of what was written. */
+  CheckMemory: 0xff02,
+  /** Back to the bank that ran before, at the next reset. */
+  RevertSoftware: 0x0301,
+  /** The campaign is over: raises the anti-rollback counter to that of the confirmed image. */
+  CommitSoftware: 0x0302,
+} as const;
+
+/** Data identifiers. (ISO 14229-1:2020, Table C.1) */
+export const Did = {
+  Fingerprint: 0xf15b,
+  BootSoftware: 0xf180,
+  ActiveSession: 0xf186,
+  PartNumber: 0xf187,
+  Supplier: 0xf18a,
+  ManufacturingDate: 0xf18b,
+  SerialNumber: 0xf18c,
+  Vin: 0xf190,
+  HardwareNumber: 0xf191,
+  HardwareVersion: 0xf193,
+  SoftwareVersion: 0xf195,
+} as const;
