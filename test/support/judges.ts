@@ -11,7 +11,7 @@ export { hasProgram, PYTHON3 } from "./programs.ts";
 export function describeWithJudge(program: string, title: string, suite: () => void): void {
   if (hasProgram(program)) {
     describe(title, suite);
-  } else if (process.env["CI"] === "true") {
+  } else if (process.env.CI === "true") {
     describe(title, () => {
       it(`has its judge ${program}`, () => {
         throw new Error(missingText(program));
