@@ -1,0 +1,475 @@
+import { type BenchError, LinkError } from "../../emulator/kernel/errors.ts";
+import type { Machine, Stateful } from "../../emulator/kernel/machine.ts";
+import type { Instant } from "../../emulator/kernel/time.ts";
+import { openPackage, type PackagePolicy, type PackageTools } from "../package/open-package.ts";
+import { type EcuImage, PackageError, type VerifiedPackage } from "../package/verified-package.ts";
+import type { DetachedSignature, Inventory, Offer, SourceInput, SourceOutput } from "../source/update-source.ts";
+import { type CampaignEcu, type EcuRecord, type EcuResult, ecuResult } from "./ecu-record.ts";
+import { appendPiece, joinPieces, NO_PIECES, type Pieces } from "./pieces.ts";
+
+export interface CampaignConfig {
+  readonly vin: string;
+  readonly ecus: readonly CampaignEcu[];
+  /** What the package pipeline is told besides what the campaign finds out itself. */
+  readonly policy: Omit<PackagePolicy, "vin" | "installed" | "signature">;
+}
+
+/** What an ECU is told to do; each ends in the answer of the same row, or in `failed`. */
+export type EcuCommand =
+  | { readonly type: "identify" }
+  | { readonly type: "program"; readonly image: Uint8Array }
+  | { readonly type: "activate" }
+  | { readonly type: "commit" }
+  | { readonly type: "revert" }
+  | { readonly type: "release" };
+
+export type EcuAnswer =
+  | { readonly type: "identified"; readonly version: string }
+  | { readonly type: "programmed" }
+  | { readonly type: "activated"; readonly version: string }
+  | { readonly type: "committed" }
+  | { readonly type: "reverted"; readonly version: string }
+  | { readonly type: "released" }
+  | { readonly type: "failed"; readonly phase: string; readonly error: BenchError };
+
+export type CampaignInput =
+  | { readonly type: "start" }
+  | { readonly type: "cancel" }
+  | { readonly type: "ecu"; readonly ecu: string; readonly answer: EcuAnswer }
+  | { readonly type: "source"; readonly said: Exclude<SourceOutput, { type: "request" | "abandon" }> };
+
+export type CampaignOutput =
+  | { readonly type: "ecu"; readonly ecu: string; readonly command: EcuCommand }
+  | { readonly type: "source"; readonly input: SourceInput }
+  | { readonly type: "entered"; readonly from: PhaseName; readonly to: PhaseName }
+  | { readonly type: "verified"; readonly verified: VerifiedPackage; readonly size: number }
+  | { readonly type: "refused"; readonly error: BenchError }
+  | { readonly type: "observed"; readonly ecu: string; readonly version: string | undefined; readonly when: string }
+  | { readonly type: "ended"; readonly result: CampaignResult };
+
+/**
+ * - "updated": every ECU of the package was asked after its reset and answered the new version
+ * - "upToDate": there was nothing to do
+ * - "refused": what was offered must not be installed; no ECU was touched
+ * - "failed": it ended before anything was activated; every ECU runs what it ran
+ * - "rolledBack": something failed after activation; every ECU answers its old version again
+ * - "mixed": some ECU answers neither what the rest has nor at all; the vehicle needs another campaign
+ */
+export type CampaignVerdict = "updated" | "upToDate" | "refused" | "failed" | "rolledBack" | "mixed";
+
+export interface CampaignResult {
+  readonly verdict: CampaignVerdict;
+  /** Why it did not end in "updated". */
+  readonly error?: BenchError;
+  readonly ecus: readonly EcuResult[];
+}
+
+export type PhaseName =
+  | "idle"
+  | "inventory"
+  | "looking"
+  | "fetching"
+  | "verifying"
+  | "distributing"
+  | "activating"
+  | "committing"
+  | "rollingBack"
+  | "observing"
+  | "reporting"
+  | "ended";
+
+export interface CampaignState {
+  readonly phase: PhaseName;
+  readonly ecus: readonly EcuRecord[];
+  readonly pieces: Pieces;
+  readonly offer?: Offer;
+  /** Has any ECU been told to activate? */
+  readonly activated: boolean;
+  /** The first thing that went wrong. */
+  readonly error?: BenchError;
+  readonly refused: boolean;
+  readonly cancelled: boolean;
+}
+
+/**
+ * One update of one vehicle: inventory, look, fetch, verify, distribute to all zones in parallel, activate together, ask
+ * every ECU, commit or roll all back, report.
+ *
+ * Nothing is sent to an ECU before the whole package has been verified, nothing is activated before every ECU holds and
+ * has checked its image, and no result is reported that an ECU did not answer itself.
+ */
+export class Campaign implements Machine<CampaignInput, CampaignOutput>, Stateful<CampaignState> {
+  readonly #config: CampaignConfig;
+  readonly #tools: PackageTools;
+  readonly #outputs: CampaignOutput[] = [];
+  #state: CampaignState;
+
+  constructor(config: CampaignConfig, tools: PackageTools) {
+    this.#config = config;
+    this.#tools = tools;
+    this.#state = this.#fresh();
+  }
+
+  get phase(): PhaseName {
+    return this.#state.phase;
+  }
+
+  handle(input: CampaignInput, _now: Instant): void {
+    switch (input.type) {
+      case "start":
+        if (this.#state.phase === "idle" || this.#state.phase === "ended") this.#start();
+        return;
+      case "cancel":
+        this.#cancel();
+        return;
+      case "ecu":
+        this.#ecuAnswered(input.ecu, input.answer);
+        return;
+      case "source":
+        this.#sourceSaid(input.said);
+        return;
+    }
+  }
+
+  /** A campaign has no deadlines of its own: source and ECUs each end every command in bounded time. */
+  handleDeadline(_now: Instant): void {}
+
+  nextDeadline(): Instant | undefined {
+    return undefined;
+  }
+
+  poll(): CampaignOutput | undefined {
+    return this.#outputs.shift();
+  }
+
+  save(): CampaignState {
+    return this.#state;
+  }
+
+  load(state: CampaignState): void {
+    this.#state = state;
+    this.#outputs.length = 0;
+  }
+
+  #fresh(): CampaignState {
+    const ecus = this.#config.ecus.map(({ id, lane }): EcuRecord => ({ id, lane, stage: "unknown", busy: false }));
+    return { phase: "idle", ecus, pieces: NO_PIECES, activated: false, refused: false, cancelled: false };
+  }
+
+  #start(): void {
+    this.#state = { ...this.#fresh(), phase: this.#state.phase };
+    this.#enter("inventory");
+    for (const { id } of this.#config.ecus) this.#command(id, { type: "identify" });
+    this.#stepOn();
+  }
+
+  /** Before anything is activated a campaign can be given up; afterwards it goes on to its end. */
+  #cancel(): void {
+    const { phase } = this.#state;
+    if (phase === "fetching") this.#outputs.push({ type: "source", input: { type: "cancel" } });
+    if (!["inventory", "looking", "fetching", "distributing"].includes(phase)) return;
+    this.#fail(new LinkError("CAMPAIGN_CANCELLED", "the campaign was cancelled"));
+    this.#state = { ...this.#state, cancelled: true };
+    this.#stepOn();
+  }
+
+  #sourceSaid(said: Exclude<SourceOutput, { type: "request" | "abandon" }>): void {
+    const { phase } = this.#state;
+    switch (said.type) {
+      case "offer":
+        if (phase === "looking") this.#fetch(said.offer);
+        return;
+      case "noOffer":
+        if (phase === "looking") this.#observe();
+        return;
+      case "piece":
+        if (phase === "fetching") this.#piece(said.offset, said.data);
+        return;
+      case "fetched":
+        if (phase === "fetching") this.#verify(said.signature);
+        return;
+      case "failed":
+        if (phase === "reporting") this.#end(); // the vehicle is done; the server will learn it another time
+        else if (phase === "looking" || phase === "fetching") this.#giveUp(said.error, false);
+        return;
+      case "cancelled":
+        if (phase === "fetching") this.#observe();
+        return;
+      case "reported":
+        if (phase === "reporting") this.#end();
+        return;
+    }
+  }
+
+  #fetch(offer: Offer): void {
+    this.#state = { ...this.#state, offer };
+    const { size } = offer;
+    const sizeMax = this.#config.policy.sizeMax;
+    if (size !== undefined && size > sizeMax) {
+      const reason = `${size} bytes are offered, at most ${sizeMax} are taken`;
+      this.#giveUp(new PackageError("PACKAGE_TOO_LARGE", reason, "docs/protocols/packages.md"), true);
+      return;
+    }
+    this.#enter("fetching");
+    this.#outputs.push({ type: "source", input: { type: "fetch", offer, from: 0 } });
+  }
+
+  #piece(offset: number, data: Uint8Array): void {
+    const pieces = appendPiece(this.#state.pieces, offset, data);
+    const sizeMax = this.#config.policy.sizeMax;
+    if (pieces.length > sizeMax) {
+      this.#outputs.push({ type: "source", input: { type: "cancel" } });
+      const reason = `more than ${sizeMax} bytes came`;
+      this.#giveUp(new PackageError("PACKAGE_TOO_LARGE", reason, "docs/protocols/packages.md"), true);
+      return;
+    }
+    this.#state = { ...this.#state, pieces };
+  }
+
+  #verify(signature: DetachedSignature | undefined): void {
+    this.#enter("verifying");
+    const bytes = joinPieces(this.#state.pieces);
+    this.#state = { ...this.#state, pieces: NO_PIECES };
+    const { ecus, vin } = this.#inventory();
+    try {
+      const policy = { ...this.#config.policy, vin, installed: ecus, ...(signature === undefined ? {} : { signature }) };
+      const verified = openPackage(bytes, policy, this.#tools);
+      this.#outputs.push({ type: "verified", verified, size: bytes.length });
+      this.#plan(verified.images);
+    } catch (error) {
+      if (!(error instanceof PackageError)) throw error;
+      this.#giveUp(error, true);
+    }
+  }
+
+  #plan(images: readonly EcuImage[]): void {
+    for (const image of images) {
+      const record = this.#state.ecus.find(({ id }) => id === image.ecu);
+      if (record === undefined || record.stage === "silent") {
+        this.#giveUp(new LinkError("CAMPAIGN_ECU_SILENT", `${image.ecu} is to be updated and does not answer`), false);
+        return;
+      }
+    }
+    for (const image of images) this.#update(image.ecu, { image });
+    if (images.length === 0) {
+      this.#observe();
+      return;
+    }
+    this.#enter("distributing");
+    this.#stepOn();
+  }
+
+  #ecuAnswered(ecu: string, answer: EcuAnswer): void {
+    const record = this.#state.ecus.find(({ id }) => id === ecu);
+    if (record === undefined || !record.busy) return;
+    switch (answer.type) {
+      case "identified":
+        this.#identified(record, answer.version);
+        break;
+      case "programmed":
+        this.#update(ecu, { stage: "programmed", busy: false });
+        break;
+      case "activated":
+        this.#activatedAs(record, answer.version);
+        break;
+      case "committed":
+        this.#update(ecu, { stage: "committed", busy: false });
+        break;
+      case "reverted":
+        this.#update(ecu, { stage: "reverted", busy: false, observed: answer.version });
+        break;
+      case "released":
+        this.#update(ecu, { busy: false });
+        break;
+      case "failed":
+        this.#ecuFailed(record, answer.phase, answer.error);
+        break;
+    }
+    this.#stepOn();
+  }
+
+  #identified(record: EcuRecord, version: string): void {
+    if (this.#state.phase === "inventory") {
+      this.#update(record.id, { stage: "identified", busy: false, before: version, observed: version });
+      this.#outputs.push({ type: "observed", ecu: record.id, version, when: "before" });
+    } else {
+      this.#update(record.id, { busy: false, observed: version });
+      this.#outputs.push({ type: "observed", ecu: record.id, version, when: "after" });
+    }
+  }
+
+  #activatedAs(record: EcuRecord, version: string): void {
+    this.#update(record.id, { stage: "activated", busy: false, observed: version });
+    this.#outputs.push({ type: "observed", ecu: record.id, version, when: "activated" });
+    const target = record.image?.version;
+    if (version === target) return;
+    const error = new LinkError("CAMPAIGN_VERSION_UNEXPECTED", `${record.id} answers ${version}, not ${target}`);
+    this.#update(record.id, { failure: { phase: "activate", error } });
+    this.#fail(error);
+  }
+
+  #ecuFailed(record: EcuRecord, phase: string, error: BenchError): void {
+    const asking = this.#state.phase === "inventory" || this.#state.phase === "observing";
+    if (asking) {
+      this.#update(record.id, { stage: "silent", busy: false });
+      const { observed: _, ...rest } = this.#state.ecus.find(({ id }) => id === record.id) as EcuRecord;
+      this.#replace(rest);
+      const when = this.#state.phase === "inventory" ? "before" : "after";
+      this.#outputs.push({ type: "observed", ecu: record.id, version: undefined, when });
+      return;
+    }
+    this.#update(record.id, { stage: "failed", busy: false, failure: record.failure ?? { phase, error } });
+    // A release or a revert that fails is told by what the ECU answers when it is asked at the end.
+    if (this.#state.phase !== "rollingBack" && this.#state.phase !== "committing") this.#fail(error);
+    else if (this.#state.phase === "committing" && this.#state.error === undefined) this.#fail(error);
+  }
+
+  /** Goes on as far as what is known allows. */
+  #stepOn(): void {
+    const { phase, ecus, error } = this.#state;
+    const busy = ecus.some((ecu) => ecu.busy);
+    switch (phase) {
+      case "distributing":
+        if (error === undefined) this.#distribute();
+        else if (!busy) this.#observe();
+        return;
+      case "inventory":
+        if (!busy) this.#inventoried();
+        return;
+      case "activating":
+        if (!busy) this.#activationOver();
+        return;
+      case "committing":
+      case "rollingBack":
+        if (!busy) this.#observe();
+        return;
+      case "observing":
+        if (!busy) this.#report();
+        return;
+      case "looking":
+        if (this.#state.cancelled) this.#observe();
+        return;
+      default:
+        return;
+    }
+  }
+
+  #inventoried(): void {
+    if (this.#state.cancelled) {
+      this.#observe();
+      return;
+    }
+    this.#enter("looking");
+    this.#outputs.push({ type: "source", input: { type: "look", inventory: this.#inventory() } });
+  }
+
+  /** Starts the next ECU of every lane that is free; lanes run in parallel. */
+  #distribute(): void {
+    const { ecus } = this.#state;
+    const lanes = new Set(ecus.map(({ lane }) => lane));
+    for (const lane of lanes) {
+      const inLane = ecus.filter((ecu) => ecu.lane === lane);
+      if (inLane.some(({ stage }) => stage === "programming")) continue;
+      const next = inLane
+        .filter(({ image, stage }) => image !== undefined && stage === "identified")
+        .sort((a, b) => (a.image as EcuImage).priority - (b.image as EcuImage).priority)[0];
+      if (next?.image === undefined) continue;
+      this.#update(next.id, { stage: "programming" });
+      this.#command(next.id, { type: "program", image: next.image.payload });
+    }
+    if (this.#targets().every(({ stage }) => stage === "programmed")) this.#activate();
+  }
+
+  #activate(): void {
+    this.#state = { ...this.#state, activated: true };
+    this.#enter("activating");
+    for (const { id } of this.#targets()) {
+      this.#update(id, { stage: "activating" });
+      this.#command(id, { type: "activate" });
+    }
+  }
+
+  #activationOver(): void {
+    const forward = this.#state.error === undefined;
+    this.#enter(forward ? "committing" : "rollingBack");
+    for (const { id } of this.#targets()) {
+      this.#update(id, { stage: forward ? "committing" : "reverting" });
+      this.#command(id, forward ? { type: "commit" } : { type: "revert" });
+    }
+  }
+
+  /** Asks every ECU what it runs now, the ones that were not touched included. */
+  #observe(): void {
+    this.#enter("observing");
+    for (const { id } of this.#state.ecus) this.#command(id, { type: "identify" });
+  }
+
+  #report(): void {
+    const { verdict } = this.#result();
+    this.#enter("reporting");
+    for (const { id } of this.#state.ecus) this.#outputs.push({ type: "ecu", ecu: id, command: { type: "release" } });
+    this.#outputs.push({ type: "source", input: { type: "report", verdict, inventory: this.#inventory() } });
+  }
+
+  #end(): void {
+    this.#enter("ended");
+    this.#outputs.push({ type: "ended", result: this.#result() });
+  }
+
+  #result(): CampaignResult {
+    const { activated, error, refused } = this.#state;
+    const ecus = this.#state.ecus.map((record) => ecuResult(record, activated && record.image !== undefined));
+    const targets = ecus.filter(({ target }) => target !== undefined);
+    const all = (...verdicts: readonly string[]): boolean => targets.every(({ verdict }) => verdicts.includes(verdict));
+    const told = error === undefined ? {} : { error };
+    if (error === undefined && targets.length === 0) return { verdict: "upToDate", ecus };
+    if (all("updated") && targets.length > 0) return { verdict: "updated", ecus, ...told };
+    if (refused) return { verdict: "refused", ecus, ...told };
+    if (!activated && all("unchanged")) return { verdict: "failed", ecus, ...told };
+    return { verdict: all("rolledBack") ? "rolledBack" : "mixed", ecus, ...told };
+  }
+
+  #giveUp(error: BenchError, refused: boolean): void {
+    this.#fail(error);
+    if (refused) {
+      this.#state = { ...this.#state, refused: true };
+      this.#outputs.push({ type: "refused", error });
+    }
+    this.#observe();
+  }
+
+  #fail(error: BenchError): void {
+    if (this.#state.error === undefined) this.#state = { ...this.#state, error };
+  }
+
+  #inventory(): Inventory {
+    const ecus = this.#state.ecus
+      .filter(({ observed }) => observed !== undefined)
+      .map(({ id, observed }) => ({ id, version: observed as string }));
+    return { vin: this.#config.vin, ecus };
+  }
+
+  #targets(): readonly EcuRecord[] {
+    return this.#state.ecus.filter(({ image }) => image !== undefined);
+  }
+
+  #command(ecu: string, command: EcuCommand): void {
+    this.#update(ecu, { busy: true });
+    this.#outputs.push({ type: "ecu", ecu, command });
+  }
+
+  #update(ecu: string, change: Partial<EcuRecord>): void {
+    const record = this.#state.ecus.find(({ id }) => id === ecu) as EcuRecord;
+    this.#replace({ ...record, ...change });
+  }
+
+  #replace(record: EcuRecord): void {
+    this.#state = { ...this.#state, ecus: this.#state.ecus.map((other) => (other.id === record.id ? record : other)) };
+  }
+
+  #enter(phase: PhaseName): void {
+    const from = this.#state.phase;
+    this.#state = { ...this.#state, phase };
+    this.#outputs.push({ type: "entered", from, to: phase });
+  }
+}

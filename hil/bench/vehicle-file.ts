@@ -1,0 +1,85 @@
+import { z } from "zod";
+import { packVersion } from "../../emulator/wire/version.ts";
+import { FileInvalidError, readYaml } from "./read-yaml.ts";
+
+const version = z.string().refine((text) => packVersion(text) !== undefined, "is no version x.y.z");
+const uint16 = z.int().min(0).max(0xffff);
+const name = z.string().regex(/^[A-Za-z][A-Za-z0-9_]{0,15}$/, "is no name of up to 16 letters, digits and _");
+const milliseconds = z.number().min(0).max(3_600_000);
+
+const behaviour = z.looseObject({ name: z.string() });
+
+const ecu = z.strictObject({
+  id: name,
+  /** DoIP logical address. */
+  address: uint16,
+  can: z.strictObject({
+    extended: z.boolean().default(false),
+    /** Identifier of requests to the ECU. */
+    request: z.int().min(0).max(0x1fffffff),
+    response: z.int().min(0).max(0x1fffffff),
+    functional: z.int().min(0).max(0x1fffffff).optional(),
+    blockSize: z.int().min(0).max(255).default(0),
+    stMinMs: z.number().min(0).max(127).default(0),
+    padding: z.int().min(0).max(255).nullable().default(0xcc),
+  }),
+  hardwareVersion: version,
+  serialNumber: z.string().max(16),
+  partNumber: z.string().max(16).default("95910-S9000"),
+  supplier: z.string().max(16).default("HYUNDAI MOBIS"),
+  manufacturingDate: z.string().regex(/^\d{4}-\d{2}-\d{2}$/, "is no date YYYY-MM-DD").default("2024-11-21"),
+  /** What it runs when it leaves the factory. */
+  software: z.strictObject({ version, firmware: z.string() }),
+  seedKey: z.enum(["tc375Bootloader", "xorAbcd1234", "xorA5a5a5a5", "identity"]).default("tc375Bootloader"),
+  /** 0 first; ECUs of one bus are programmed in that order. */
+  priority: z.int().min(0).max(255).default(0),
+  healthyRunMs: milliseconds.default(2_000),
+  behaviours: z.array(behaviour).default([]),
+});
+
+const zone = z.strictObject({
+  id: name,
+  number: z.int().min(1).max(16),
+  gateway: z.strictObject({ name, address: uint16, ip: z.ipv4() }),
+  bus: z.strictObject({
+    name,
+    bitRate: z.int().min(10_000).max(1_000_000),
+    /** Given: a CAN FD bus. */
+    dataBitRate: z.int().min(10_000).max(8_000_000).optional(),
+  }),
+  ecus: z.array(ecu).min(1).max(12),
+});
+
+const vehicle = z.strictObject({
+  name: z.string(),
+  vin: z.string().length(17),
+  model: z.string().max(32),
+  modelYear: z.int().min(1980).max(2100),
+  vehicleGateway: z.strictObject({ name, address: uint16, ip: z.ipv4() }),
+  zones: z.array(zone).min(1).max(16),
+});
+
+/** A vehicle file: buses, ECUs and gateways, and nothing of how they are wired. (docs/vehicles.md) */
+export type Vehicle = z.infer<typeof vehicle>;
+export type VehicleZone = z.infer<typeof zone>;
+export type VehicleEcu = z.infer<typeof ecu>;
+
+/** @throws {FileInvalidError} @throws {LinkError} FILE_UNREADABLE */
+export async function readVehicle(path: string): Promise<Vehicle> {
+  const read = await readYaml(path, vehicle);
+  const zones = read.zones;
+  const ecus = zones.flatMap((each) => each.ecus);
+  const once = (what: string, values: readonly (string | number)[]): void => {
+    const twice = values.find((value, index) => values.indexOf(value) !== index);
+    if (twice !== undefined) throw new FileInvalidError(`${path}: ${what} ${twice} is there twice`);
+  };
+  const nodes = [read.vehicleGateway, ...zones.map(({ gateway }) => gateway)];
+  once("the name", [...nodes.map((node) => node.name), ...ecus.map(({ id }) => id)]);
+  once("the address", [...nodes, ...ecus].map(({ address }) => address));
+  once("the bus", zones.map(({ bus }) => bus.name));
+  once("the zone number", zones.map(({ number }) => number));
+  for (const { bus, ecus: inZone } of zones) {
+    once(`${bus.name}: the identifier`, inZone.flatMap(({ can }) => [can.request, can.response]));
+  }
+  return read;
+}

@@ -1,0 +1,73 @@
+import { z } from "zod";
+import { TRACE_EVENTS, type TraceEventType } from "../../emulator/kernel/trace-events.ts";
+
+const occurrence = z.int().min(1).max(1_000_000);
+
+/** The moment of a fault: the nth event of a type, with some of its fields given. */
+const trigger = z.strictObject({
+  event: z.string().refine((type) => Object.hasOwn(TRACE_EVENTS, type), "is no event of the trace"),
+  /** The node that says it. */
+  source: z.string().optional(),
+  /** Fields and what they must be. */
+  where: z.record(z.string(), z.union([z.string(), z.number()])).default({}),
+  occurrence: occurrence.default(1),
+  /** How long after the event. */
+  afterUs: z.number().min(0).max(3.6e9).default(0),
+});
+
+/** Something is wrong with what the server publishes. */
+const releaseFaults = [
+  /** The package is signed with a key that the vehicle does not trust. */
+  z.strictObject({ fault: z.literal("wrongSignature") }),
+  /** One byte is changed after signing. */
+  z.strictObject({ fault: z.literal("flippedByte"), at: z.int().min(0) }),
+  /** The file ends too early; its signature is that of the whole. */
+  z.strictObject({ fault: z.literal("truncated"), to: z.int().min(0) }),
+  /** The image of one ECU stands in the place of another's; everything is signed as it should be. */
+  z.strictObject({ fault: z.literal("wrongTarget"), ecu: z.string(), imageOf: z.string() }),
+  /** The package is in order, the image in it is signed with a key that the ECU does not trust. */
+  z.strictObject({ fault: z.literal("wrongImageSignature"), ecu: z.string() }),
+] as const;
+
+/** Something is wrong with the server. */
+const serverFaults = [
+  /** The connection dies after that many bytes of a body, that many times. */
+  z.strictObject({ fault: z.literal("serverDies"), afterBytes: z.int().min(0), times: z.int().min(1).default(1) }),
+  /** The server shows a certificate of another CA. */
+  z.strictObject({ fault: z.literal("wrongCa") }),
+] as const;
+
+/** Something happens to the vehicle. */
+const vehicleFaults = [
+  z.strictObject({
+    fault: z.literal("powerCut"),
+    /** An ECU, or the vehicle gateway. */
+    target: z.string(),
+    when: trigger,
+    /** How long power stays away. */
+    forMs: z.number().min(0).max(3_600_000).default(500),
+  }),
+  z.strictObject({
+    fault: z.literal("dropFrame"),
+    /** The node whose connection to its bus loses the frame. */
+    node: z.string(),
+    direction: z.enum(["transmit", "receive"]),
+    pci: z.enum(["SF", "FF", "CF", "FC"]).optional(),
+    occurrence: occurrence.default(1),
+    count: occurrence.default(1),
+  }),
+  z.strictObject({
+    fault: z.literal("behaviour"),
+    ecu: z.string(),
+    behaviour: z.looseObject({ name: z.string() }),
+  }),
+] as const;
+
+export const fault = z.discriminatedUnion("fault", [...releaseFaults, ...serverFaults, ...vehicleFaults]);
+
+export type Fault = z.infer<typeof fault>;
+export type FaultOf<Name extends Fault["fault"]> = Extract<Fault, { fault: Name }>;
+export type Trigger = Omit<z.infer<typeof trigger>, "event"> & { readonly event: string };
+
+/** The event type of a trigger; the schema has checked that it is one. */
+export const eventType = (when: Trigger): TraceEventType => when.event as TraceEventType;
