@@ -173,32 +173,30 @@ export class Campaign implements Machine<CampaignInput, CampaignOutput>, Statefu
     this.#stepOn();
   }
 
+  /** What the source says counts only in the phase that asked for it; anything else comes too late. */
   #sourceSaid(said: Exclude<SourceOutput, { type: "request" | "abandon" }>): void {
-    const { phase } = this.#state;
-    switch (said.type) {
-      case "offer":
-        if (phase === "looking") this.#fetch(said.offer);
+    switch (this.#state.phase) {
+      case "looking":
+        if (said.type === "offer") this.#fetch(said.offer);
+        else if (said.type === "noOffer") this.#observe();
+        else if (said.type === "failed") this.#giveUp(said.error, false);
         return;
-      case "noOffer":
-        if (phase === "looking") this.#observe();
+      case "fetching":
+        this.#whileFetching(said);
         return;
-      case "piece":
-        if (phase === "fetching") this.#piece(said.offset, said.data);
+      case "reporting": // a report that fails changes nothing: the vehicle is done, the server learns it another time
+        if (said.type === "reported" || said.type === "failed") this.#end();
         return;
-      case "fetched":
-        if (phase === "fetching") this.#verify(said.signature);
-        return;
-      case "failed":
-        if (phase === "reporting") this.#end(); // the vehicle is done; the server will learn it another time
-        else if (phase === "looking" || phase === "fetching") this.#giveUp(said.error, false);
-        return;
-      case "cancelled":
-        if (phase === "fetching") this.#observe();
-        return;
-      case "reported":
-        if (phase === "reporting") this.#end();
+      default:
         return;
     }
+  }
+
+  #whileFetching(said: Exclude<SourceOutput, { type: "request" | "abandon" }>): void {
+    if (said.type === "piece") this.#piece(said.offset, said.data);
+    else if (said.type === "fetched") this.#verify(said.signature);
+    else if (said.type === "cancelled") this.#observe();
+    else if (said.type === "failed") this.#giveUp(said.error, false);
   }
 
   #fetch(offer: Offer): void {
@@ -232,7 +230,12 @@ export class Campaign implements Machine<CampaignInput, CampaignOutput>, Statefu
     this.#state = { ...this.#state, pieces: NO_PIECES };
     const { ecus, vin } = this.#inventory();
     try {
-      const policy = { ...this.#config.policy, vin, installed: ecus, ...(signature === undefined ? {} : { signature }) };
+      const policy = {
+        ...this.#config.policy,
+        vin,
+        installed: ecus,
+        ...(signature === undefined ? {} : { signature }),
+      };
       const verified = openPackage(bytes, policy, this.#tools);
       this.#outputs.push({ type: "verified", verified, size: bytes.length });
       this.#plan(verified.images);

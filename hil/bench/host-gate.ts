@@ -1,13 +1,7 @@
 import type { HostAnswer, HostRequest } from "../../gateway/source/host-request.ts";
 import type { HostPort } from "../../gateway/vehicle/vehicle-gateway.ts";
 import type { Outside } from "../clock/clock.ts";
-
-/** Carries out requests: a driver on sockets, or a recorded run. Answers come in order, in any later turn of the loop. */
-export interface HostDriver {
-  start(request: HostRequest, id: number, deliver: (answer: HostAnswer) => void): void;
-  abandon(id: number): void;
-  close(): Promise<void>;
-}
+import { type HostDriver, isLastAnswer } from "../link/host-driver.ts";
 
 /** Header fields that the cores may see. Others (Date, Server) differ from run to run and would make runs differ. */
 const HEADERS_KEPT = [
@@ -30,11 +24,6 @@ const REASONS: Readonly<Record<string, string>> = {
   HOST_BODY_TOO_LONG: "the answer is longer than it may be",
 };
 
-interface Outstanding {
-  readonly id: number;
-  readonly answers: HostAnswer[];
-}
-
 /**
  * The one door between a vehicle gateway and the world outside. Whatever the network does, answers go in one by one, the
  * oldest request first, and without what the wall clock or a port number would put into them.
@@ -42,11 +31,21 @@ interface Outstanding {
 export class HostGate implements HostPort, Outside {
   readonly #driver: HostDriver;
   readonly #receive: (id: number, answer: HostAnswer) => void;
-  readonly #outstanding: Outstanding[] = [];
+  /** Where a server really is, by the origin that the vehicle knows it by. */
+  readonly #routes: ReadonlyMap<string, string>;
+  /** Requests under way, oldest first. */
+  readonly #outstanding: number[] = [];
+  #answer: { readonly id: number; readonly answer: HostAnswer } | undefined;
+  #fetching = false;
   #wake: () => void = () => {};
 
-  constructor(driver: HostDriver, receive: (id: number, answer: HostAnswer) => void) {
+  constructor(
+    driver: HostDriver,
+    routes: ReadonlyMap<string, string>,
+    receive: (id: number, answer: HostAnswer) => void,
+  ) {
     this.#driver = driver;
+    this.#routes = routes;
     this.#receive = receive;
   }
 
@@ -55,16 +54,14 @@ export class HostGate implements HostPort, Outside {
   }
 
   request(id: number, request: HostRequest): void {
-    const entry: Outstanding = { id, answers: [] };
-    this.#outstanding.push(entry);
-    this.#driver.start(request, id, (answer) => {
-      entry.answers.push(answer);
-      this.#wake();
-    });
+    const url = new URL(request.url);
+    const origin = this.#routes.get(url.origin) ?? url.origin;
+    this.#driver.start(id, { ...request, url: `${origin}${url.pathname}${url.search}` });
+    this.#outstanding.push(id);
   }
 
   abandon(id: number): void {
-    const index = this.#outstanding.findIndex((entry) => entry.id === id);
+    const index = this.#outstanding.indexOf(id);
     if (index < 0) return;
     this.#outstanding.splice(index, 1);
     this.#driver.abandon(id);
@@ -72,22 +69,24 @@ export class HostGate implements HostPort, Outside {
 
   /** Gives up everything that is under way: nobody waits for it any more. */
   abandonAll(): void {
-    for (const { id } of this.#outstanding.splice(0)) this.#driver.abandon(id);
+    for (const id of this.#outstanding.splice(0)) this.#driver.abandon(id);
   }
 
   deliver(): boolean {
-    const oldest = this.#outstanding[0];
-    const answer = oldest?.answers.shift();
-    if (oldest === undefined || answer === undefined) return false;
-    if (answer.type === "end" || answer.type === "failed") {
-      this.#outstanding.splice(this.#outstanding.indexOf(oldest), 1);
-    }
-    this.#receive(oldest.id, withoutChance(answer));
+    this.#fetch();
+    const answered = this.#answer;
+    if (answered === undefined) return false;
+    this.#answer = undefined;
+    const place = this.#outstanding.indexOf(answered.id);
+    if (place < 0) return true; // abandoned in the meantime
+    if (isLastAnswer(answered.answer)) this.#outstanding.splice(place, 1);
+    this.#receive(answered.id, withoutChance(answered.answer));
     return true;
   }
 
   async arrival(timeoutMs: number): Promise<void> {
-    if ((this.#outstanding[0]?.answers.length ?? 0) > 0) return;
+    this.#fetch();
+    if (this.#answer !== undefined) return;
     await new Promise<void>((resolve) => {
       const timer = setTimeout(resolve, timeoutMs);
       this.#wake = () => {
@@ -102,14 +101,28 @@ export class HostGate implements HostPort, Outside {
     this.abandonAll();
     await this.#driver.close();
   }
+
+  /** Waits for one answer a time: the next one of the oldest request. */
+  #fetch(): void {
+    const id = this.#outstanding[0];
+    if (this.#fetching || this.#answer !== undefined || id === undefined) return;
+    this.#fetching = true;
+    void this.#driver.next(id).then((answer) => {
+      this.#fetching = false;
+      this.#answer = { id, answer };
+      this.#wake();
+    });
+  }
 }
 
 function withoutChance(answer: HostAnswer): HostAnswer {
   if (answer.type === "failed") return { ...answer, reason: REASONS[answer.code] ?? "the request failed" };
   if (answer.type !== "head") return answer;
   const headers = Object.fromEntries(
-    HEADERS_KEPT.filter((name) => answer.headers[name] !== undefined).map((name) => [name, answer.headers[name] as string]),
+    HEADERS_KEPT.filter((name) => answer.headers[name] !== undefined).map((name) => [
+      name,
+      answer.headers[name] as string,
+    ]),
   );
   return { ...answer, headers };
 }
-

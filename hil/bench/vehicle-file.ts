@@ -27,7 +27,10 @@ const ecu = z.strictObject({
   serialNumber: z.string().max(16),
   partNumber: z.string().max(16).default("95910-S9000"),
   supplier: z.string().max(16).default("HYUNDAI MOBIS"),
-  manufacturingDate: z.string().regex(/^\d{4}-\d{2}-\d{2}$/, "is no date YYYY-MM-DD").default("2024-11-21"),
+  manufacturingDate: z
+    .string()
+    .regex(/^\d{4}-\d{2}-\d{2}$/, "is no date YYYY-MM-DD")
+    .default("2024-11-21"),
   /** What it runs when it leaves the factory. */
   software: z.strictObject({ version, firmware: z.string() }),
   seedKey: z.enum(["tc375Bootloader", "xorAbcd1234", "xorA5a5a5a5", "identity"]).default("tc375Bootloader"),
@@ -75,11 +78,23 @@ export async function readVehicle(path: string): Promise<Vehicle> {
   };
   const nodes = [read.vehicleGateway, ...zones.map(({ gateway }) => gateway)];
   once("the name", [...nodes.map((node) => node.name), ...ecus.map(({ id }) => id)]);
-  once("the address", [...nodes, ...ecus].map(({ address }) => address));
-  once("the bus", zones.map(({ bus }) => bus.name));
-  once("the zone number", zones.map(({ number }) => number));
+  once(
+    "the address",
+    [...nodes, ...ecus].map(({ address }) => address),
+  );
+  once(
+    "the bus",
+    zones.map(({ bus }) => bus.name),
+  );
+  once(
+    "the zone number",
+    zones.map(({ number }) => number),
+  );
   for (const { bus, ecus: inZone } of zones) {
-    once(`${bus.name}: the identifier`, inZone.flatMap(({ can }) => [can.request, can.response]));
+    once(
+      `${bus.name}: the identifier`,
+      inZone.flatMap(({ can }) => [can.request, can.response]),
+    );
   }
   return read;
 }
