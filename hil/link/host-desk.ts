@@ -60,12 +60,11 @@ export class HostDesk implements Outside {
   /** @throws what the driver threw, if it broke its promise never to */
   deliver(): boolean {
     if (this.#fault !== undefined) throw this.#fault.error;
-    const place = this.#order === "fixed" ? 0 : this.#tickets.findIndex(({ ready }) => ready !== undefined);
-    const ticket = this.#tickets[place];
+    const ticket = this.#ready();
     if (ticket?.ready === undefined) return false;
     const answer = ticket.ready;
     ticket.ready = undefined;
-    this.#tickets.splice(place, 1);
+    this.#tickets.splice(this.#tickets.indexOf(ticket), 1);
     if (!isLastAnswer(answer)) {
       this.#tickets.push(ticket); // behind the others
       this.#fetch(ticket);
@@ -75,13 +74,7 @@ export class HostDesk implements Outside {
   }
 
   async arrival(timeoutMs: number): Promise<void> {
-    if (
-      this.#fault !== undefined ||
-      this.#tickets.some(({ ready }) => ready !== undefined && this.#order === "arrival")
-    ) {
-      return;
-    }
-    if (this.#tickets[0]?.ready !== undefined) return;
+    if (this.#fault !== undefined || this.#ready() !== undefined) return;
     const { promise, resolve } = Promise.withResolvers<void>();
     const timer = setTimeout(resolve, timeoutMs);
     this.#arrived = resolve;
@@ -93,6 +86,12 @@ export class HostDesk implements Outside {
   async close(): Promise<void> {
     this.#tickets.length = 0;
     await this.#driver.close();
+  }
+
+  /** Whose answer can be handed in now. */
+  #ready(): Ticket | undefined {
+    const first = this.#order === "fixed" ? this.#tickets[0] : this.#tickets.find(({ ready }) => ready !== undefined);
+    return first?.ready === undefined ? undefined : first;
   }
 
   #fetch(ticket: Ticket): void {
