@@ -5,14 +5,15 @@ import { Pump } from "../../emulator/kernel/pump.ts";
 import type { Instant } from "../../emulator/kernel/time.ts";
 import type { Timeline } from "../../emulator/kernel/timeline.ts";
 import type { Tracer } from "../../emulator/kernel/trace.ts";
-import {
-  Campaign,
-  type CampaignConfig,
-  type CampaignInput,
-  type CampaignOutput,
-  type CampaignResult,
-  type PhaseName,
-} from "../campaign/campaign.ts";
+import { Campaign } from "../campaign/campaign.ts";
+import type {
+  CampaignConfig,
+  CampaignInput,
+  CampaignOutput,
+  CampaignResult,
+  PhaseName,
+  SourceSaid,
+} from "../campaign/campaign-io.ts";
 import type { PackageTools } from "../package/open-package.ts";
 import type { HostAnswer, HostRequest } from "../source/host-request.ts";
 import type { SourceInput, SourceOutput, UpdateSource } from "../source/update-source.ts";
@@ -293,7 +294,7 @@ export class VehicleGateway implements Stateful<VehicleGatewayState> {
     this.#parts.host.request(id, request);
   }
 
-  #traceSource(output: Exclude<SourceOutput, { type: "request" | "abandon" }>): void {
+  #traceSource(output: SourceSaid): void {
     const { tracer, source } = this.#parts;
     const { name } = this.#config;
     const { system } = source;

@@ -1,4 +1,4 @@
-import type { CampaignResult } from "../../gateway/campaign/campaign.ts";
+import type { CampaignResult } from "../../gateway/campaign/campaign-io.ts";
 import type { EcuResult } from "../../gateway/campaign/ecu-record.ts";
 import type { StepReport } from "./run-report.ts";
 import type { Expectation, ScenarioStep } from "./scenario-file.ts";
