@@ -27,7 +27,7 @@ export interface ImageDescription {
 export function buildImage(description: ImageDescription, key: SigningKey): Uint8Array {
   const { ecu, code, buildTime, securityCounter = 1 } = description;
   if (key.algorithm !== "ECDSA-P256-SHA256")
-    throw new ReleaseError("RELEASE_FIELD", `images are not signed by ${key.algorithm}`);
+    throw new ReleaseError("RELEASE_KEY", `images are not signed by ${key.algorithm}`);
   if (code.length === 0) throw new ReleaseError("RELEASE_FIELD", `the image for ${ecu} has no code`);
   const header = encodeImageHeader(
     {
@@ -50,7 +50,7 @@ export function buildImage(description: ImageDescription, key: SigningKey): Uint
   return image;
 }
 
-type ReleaseErrorCode = "RELEASE_FIELD" | "RELEASE_EMPTY" | "RELEASE_FORMAT";
+type ReleaseErrorCode = "RELEASE_FIELD" | "RELEASE_FORMAT" | "RELEASE_KEY";
 
 /** A release that can't be made as it is described. */
 export class ReleaseError extends UsageError {
