@@ -3,6 +3,7 @@ import { type RequestOptions, request as startRequest } from "node:https";
 import { UsageError } from "../../emulator/kernel/errors.ts";
 import { BODY_PIECE_LENGTH, type HostAnswer, type HttpRequest } from "../../gateway/source/host-request.ts";
 import { failureOf, type HostFailure, hostFailed } from "./http-failure.ts";
+import { tlsVersions } from "./tls-suites.ts";
 
 /** How long an answer is waited for, milliseconds of wall time. Time in which nobody waits does not count. */
 export interface HttpTimeouts {
@@ -11,10 +12,6 @@ export interface HttpTimeouts {
   /** Without a single byte of the body. */
   readonly idleMs: number;
 }
-
-/** The one suite of TLS 1.2 that is spoken, and only where TLS 1.2 is asked for; the others are of TLS 1.3. */
-export const TLS12_CIPHER = "ECDHE-RSA-AES256-GCM-SHA384";
-export const TLS13_CIPHERS = "TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256:TLS_AES_128_GCM_SHA256";
 
 /**
  * One HTTP request and its answer, read as far as `next` is called for.
@@ -101,8 +98,7 @@ export class HttpExchange {
       agent: false,
       ca,
       rejectUnauthorized: true,
-      minVersion: tlsMin === "1.2" ? "TLSv1.2" : "TLSv1.3",
-      ciphers: tlsMin === "1.2" ? `${TLS13_CIPHERS}:${TLS12_CIPHER}` : TLS13_CIPHERS,
+      ...tlsVersions(tlsMin),
     };
   }
 

@@ -1,0 +1,238 @@
+import { createHash } from "node:crypto";
+import { once } from "node:events";
+import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from "node:http";
+import { createServer, type Server } from "node:https";
+import type { AddressInfo, Socket } from "node:net";
+import { LinkError, UsageError } from "../../../emulator/kernel/errors.ts";
+import { tlsVersions } from "../../link/tls-suites.ts";
+import { FaultSet, type HttpsFault } from "./faults.ts";
+import { selectBytes } from "./select-bytes.ts";
+import { sendBody } from "./send-body.ts";
+
+/** What happens at the server. Text of a peer is cut to 200 characters. */
+export type HttpsServerEvent =
+  /** One request has been answered, as far as it went. */
+  | {
+      readonly type: "access";
+      readonly peer: string;
+      readonly method: string;
+      readonly path: string;
+      readonly range: string | undefined;
+      /** 0 when the connection was cut before the head. */
+      readonly status: number;
+      /** Bytes of body sent. */
+      readonly bytes: number;
+      /** All that the head announced was sent. */
+      readonly complete: boolean;
+    }
+  /** A connection came to nothing before a request: no common TLS version, a client that does not trust us, no HTTP. */
+  | { readonly type: "refused"; readonly peer: string; readonly reason: string };
+
+export interface HttpsServerOptions {
+  /** PEM. */
+  readonly certificate: string;
+  /** PEM, PKCS#8. */
+  readonly privateKey: string;
+  /** "127.0.0.1" if not given. */
+  readonly host?: string;
+  /** 0, if not given: any free one. */
+  readonly port?: number;
+  /** "1.3" if not given; "1.2" allows ECDHE-RSA-AES256-GCM-SHA384 under TLS 1.2 too, for old devices. */
+  readonly tlsMin?: "1.3" | "1.2";
+  /** What is published: path, such as "/firmware_v2.bin", and bytes. Nothing else can be had. */
+  readonly files?: Readonly<Record<string, Uint8Array>>;
+  readonly faults?: readonly HttpsFault[];
+  /** 256 if not given; further ones are closed at once. */
+  readonly connectionsMax?: number;
+  readonly onEvent?: (event: HttpsServerEvent) => void;
+}
+
+/** The server side of the HTTPS update system. (docs/protocols/https.md) */
+export interface HttpsServer {
+  readonly port: number;
+  /** "https://127.0.0.1:port" */
+  readonly url: string;
+  /** @param modified when it was made; now, if not given @throws {UsageError} for a path that is none */
+  publish(path: string, data: Uint8Array, modified?: Date): void;
+  withdraw(path: string): void;
+  /** From now on these are on and no others; counts start again. */
+  setFaults(faults: readonly HttpsFault[]): void;
+  /** Cuts all connections, and ends when the port is free. */
+  close(): Promise<void>;
+}
+
+/** @throws {LinkError} "LINK_REFUSED" when the port can't be had @throws {UsageError} for a key or path that is none */
+export async function startHttpsServer(options: HttpsServerOptions): Promise<HttpsServer> {
+  const server = new FileServer(options);
+  await server.listen(options.host ?? "127.0.0.1", options.port ?? 0);
+  return server;
+}
+
+interface PublishedFile {
+  readonly data: Uint8Array;
+  readonly etag: string;
+  readonly lastModified: string;
+}
+
+/** How an answer ended; see {@link HttpsServerEvent}. */
+interface Answered {
+  readonly status: number;
+  readonly bytes: number;
+  readonly complete: boolean;
+}
+
+const HANDSHAKE_TIMEOUT_MS = 10_000;
+
+class FileServer implements HttpsServer {
+  readonly #server: Server;
+  readonly #files = new Map<string, PublishedFile>();
+  readonly #sockets = new Set<Socket>();
+  readonly #tell: (event: HttpsServerEvent) => void;
+  #faults = new FaultSet([]);
+  #address: AddressInfo | undefined;
+
+  constructor(options: HttpsServerOptions) {
+    for (const [path, data] of Object.entries(options.files ?? {})) this.publish(path, data);
+    this.#faults = new FaultSet(options.faults ?? []);
+    this.#tell = options.onEvent ?? (() => {});
+    this.#server = createServer({
+      cert: options.certificate,
+      key: options.privateKey,
+      ...tlsVersions(options.tlsMin ?? "1.3"),
+      honorCipherOrder: true,
+      handshakeTimeout: HANDSHAKE_TIMEOUT_MS,
+    });
+    this.#server.maxConnections = options.connectionsMax ?? 256;
+    this.#server.on("connection", (socket: Socket) => this.#accept(socket));
+    this.#server.on("request", (request, response) => void this.#answer(request, response));
+    this.#server.on("tlsClientError", (error, socket) => this.#refuse(error, socket.remoteAddress));
+    this.#server.on("clientError", (error, socket) => {
+      this.#refuse(error, (socket as Socket).remoteAddress);
+      socket.destroy();
+    });
+  }
+
+  get port(): number {
+    return this.#address?.port ?? 0;
+  }
+
+  get url(): string {
+    const host = this.#address?.address ?? "";
+    return `https://${host.includes(":") ? `[${host}]` : host}:${this.port}`;
+  }
+
+  async listen(host: string, port: number): Promise<void> {
+    try {
+      this.#server.listen(port, host);
+      await once(this.#server, "listening");
+    } catch (error) {
+      throw new LinkError("LINK_REFUSED", `can't listen on ${host}:${port}`, { cause: error });
+    }
+    this.#address = this.#server.address() as AddressInfo;
+  }
+
+  publish(path: string, data: Uint8Array, modified: Date = new Date()): void {
+    if (!/^\/[\x21-\x7e]*$/.test(path)) throw new UsageError(`"${path}" is no path to publish at`);
+    this.#files.set(path, { data, etag: etagOf(data), lastModified: modified.toUTCString() });
+  }
+
+  withdraw(path: string): void {
+    this.#files.delete(path);
+  }
+
+  setFaults(faults: readonly HttpsFault[]): void {
+    this.#faults = new FaultSet(faults);
+    if (this.#isGone()) for (const socket of this.#sockets) socket.destroy();
+  }
+
+  async close(): Promise<void> {
+    const closed = once(this.#server, "close");
+    this.#server.close();
+    for (const socket of this.#sockets) socket.destroy();
+    await closed;
+  }
+
+  #isGone(): boolean {
+    return this.#faults.find("gone", "") !== undefined;
+  }
+
+  #accept(socket: Socket): void {
+    this.#sockets.add(socket);
+    socket.on("close", () => this.#sockets.delete(socket));
+    if (this.#isGone()) socket.destroy();
+  }
+
+  #refuse(error: Error, peer: string | undefined): void {
+    this.#tell({ type: "refused", peer: peer ?? "", reason: shown(error.message) });
+  }
+
+  async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const { method = "", url: path = "", headers } = request;
+    const peer = request.socket.remoteAddress ?? "";
+    response.on("error", () => {}); // the peer has gone; `complete` tells it
+    const answered = await this.#respond(method, path, request, response);
+    const range = headers.range === undefined ? undefined : shown(headers.range);
+    this.#tell({ type: "access", peer, method: shown(method), path: shown(path), range, ...answered });
+  }
+
+  async #respond(method: string, path: string, request: IncomingMessage, response: ServerResponse): Promise<Answered> {
+    // An exact match, nothing decoded: no two spellings name one file, and no name leads to what is not published.
+    if (method !== "GET" && method !== "HEAD")
+      return refuse(response, 405, { allow: "GET, HEAD", connection: "close" });
+    const published = this.#files.get(path);
+    if (published === undefined) return refuse(response, 404, {});
+    const { data, etag, lastModified } = this.#asPretended(path, published);
+    const selection = selectBytes(method, request.headers, { size: data.length, etag, lastModified });
+    const fields = { etag, "last-modified": lastModified, "accept-ranges": "bytes" };
+    if (selection.status === 304) return refuse(response, 304, fields);
+    if (selection.status === 416)
+      return refuse(response, 416, { ...fields, "content-range": `bytes */${data.length}` });
+    const { status, start, end } = selection;
+    const dieAfter = method === "GET" ? this.#faults.takeDeath(path, end - start) : undefined;
+    if (dieAfter === 0) {
+      request.socket.destroy();
+      return { status: 0, bytes: 0, complete: false };
+    }
+    response.writeHead(status, {
+      ...fields,
+      "content-type": "application/octet-stream",
+      "content-length": end - start,
+      ...(status === 206 && { "content-range": `bytes ${start}-${end - 1}/${data.length}` }),
+    });
+    if (method === "HEAD") return finish(response, status);
+    const bytesPerSecond = this.#faults.find("slow", path)?.bytesPerSecond;
+    const bytes = await sendBody(response, this.#slice(path, data, start, end), { dieAfter, bytesPerSecond });
+    return { status, bytes, complete: bytes === end - start };
+  }
+
+  #asPretended(path: string, file: PublishedFile): PublishedFile {
+    const length = this.#faults.find("truncateTo", path)?.length;
+    if (length === undefined || length >= file.data.length) return file;
+    const data = file.data.subarray(0, length);
+    return { ...file, data, etag: etagOf(data) };
+  }
+
+  #slice(path: string, data: Uint8Array, start: number, end: number): Uint8Array {
+    const slice = data.subarray(start, end);
+    const offset = this.#faults.find("corruptByteAt", path)?.offset;
+    if (offset === undefined || offset < start || offset >= end) return slice;
+    const corrupt = slice.slice();
+    corrupt[offset - start] = (slice[offset - start] as number) ^ 0xff;
+    return corrupt;
+  }
+}
+
+function refuse(response: ServerResponse, status: number, fields: OutgoingHttpHeaders): Answered {
+  response.writeHead(status, { ...fields, ...(status !== 304 && { "content-length": 0 }) });
+  return finish(response, status);
+}
+
+function finish(response: ServerResponse, status: number): Answered {
+  response.end();
+  return { status, bytes: 0, complete: true };
+}
+
+/** A strong one: the digest of the bytes. (RFC 9110, 8.8.3) */
+const etagOf = (data: Uint8Array): string => `"${createHash("sha256").update(data).digest("hex")}"`;
+
+const shown = (text: string): string => text.slice(0, 200);
