@@ -47,7 +47,8 @@ export function wholeConfig(config: HttpsSourceConfig): WholeHttpsSourceConfig {
     throw new UsageError(`"${config.baseUrl}" is no https URL`);
   }
   for (const path of [whole.path, whole.signaturePath ?? "/"]) {
-    if (!isPath(path)) throw new UsageError(`"${path}" is no path on a server: it begins with "/" and has no spaces`);
+    if (!isPath(path))
+      throw new UsageError(`"${path}" is no path on a server: it begins with "/" and has neither spaces nor "#"`);
   }
   const { sizeMax, signatureSizeMax, window = 1, retriesMax, backOff, backOffMax } = whole;
   const isValid =
@@ -59,7 +60,7 @@ export function wholeConfig(config: HttpsSourceConfig): WholeHttpsSourceConfig {
   return whole;
 }
 
-export const isPath = (path: string): boolean => /^\/[\x21-\x22\x24-\x3e\x40-\x7e]*$/.test(path);
+export const isPath = (path: string): boolean => /^\/[\x21\x22\x24-\x7e]*$/.test(path);
 
 /** The time before the next try. @param tries how many have failed in a row, 1 or more */
 export const backOffOf = (config: WholeHttpsSourceConfig, tries: number): Duration =>

@@ -157,6 +157,7 @@ export class HttpsSource implements UpdateSource {
     const state = this.#state;
     if (state.name === "idle" || state.name === "backingOff" || state.request !== request) return;
     if (answer.type === "failed") {
+      this.#state = { name: "idle" }; // nothing is left to be abandoned
       this.#again(state.task, state.tries, hostFailure(answer.code, answer.reason, hasBegun(state)), now);
     } else if (state.name === "awaitingHead") {
       if (answer.type !== "head") throw new InvariantError(`${answer.type} of request ${request} before its head`);
@@ -270,8 +271,8 @@ export class HttpsSource implements UpdateSource {
 
   #end(state: State & { name: "receiving" }, now: Instant): void {
     const { task, tries, bodyEnd } = state;
+    this.#state = { name: "idle" }; // nothing is left to be abandoned
     if (task.name === "signature") {
-      this.#state = { name: "idle" };
       this.#outputs.push(fetched(task.transfer, task.collected));
     } else if (task.name === "file") {
       const { transfer } = task;
