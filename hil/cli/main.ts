@@ -1,0 +1,24 @@
+import type { RunScenario } from "../scenario/run-report.ts";
+import { runCli } from "./cli.ts";
+import { convertCommand } from "./convert-command.ts";
+import { keysCommand } from "./keys-command.ts";
+import { runCommand } from "./run-command.ts";
+import { otabenchVersion } from "./version.ts";
+
+/** The bench is loaded when a scenario is run, so that the other commands start at once. */
+const runScenario: RunScenario = async (path, options) => {
+  const bench = await import("../scenario/run-scenario.ts");
+  return bench.runScenario(path, options);
+};
+
+process.exitCode = await runCli(
+  { version: otabenchVersion(), commands: [runCommand(runScenario), keysCommand, convertCommand] },
+  process.argv.slice(2),
+  {
+    stdout: process.stdout,
+    stderr: process.stderr,
+    isTty: process.stdout.isTTY === true,
+    columns: process.stdout.columns ?? 80,
+    now: () => performance.now(),
+  },
+);

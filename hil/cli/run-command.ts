@@ -1,0 +1,52 @@
+import { UsageError } from "../../emulator/kernel/errors.ts";
+import { writePieces } from "../record/pieces.ts";
+import type { RunOptions, RunScenario } from "../scenario/run-report.ts";
+import { type Command, type CommandArgs, ExitCode, flagOption, textOption } from "./command.ts";
+import { junitXml } from "./junit.ts";
+import { Progress } from "./progress.ts";
+import { reportText } from "./report-table.ts";
+
+/** Where a run writes when it is not told. */
+const OUT_DIR = "out";
+
+/** @param runScenario what does the work */
+export const runCommand = (runScenario: RunScenario): Command => ({
+  name: "run",
+  summary: "run a scenario and report what every ECU ended up running",
+  operands: "SCENARIO",
+  details: `
+Progress and the closing table go to standard output; with --json there is nothing but the report there. Trace, candump
+log and pcapng capture are written to DIR. Two runs of one scenario with one seed have the same trace digest.`,
+  options: {
+    seed: { type: "string", value: "SEED", help: "replaces the seed of the scenario" },
+    out: { type: "string", short: "o", value: "DIR", help: `folder for trace and captures (${OUT_DIR})` },
+    junit: { type: "string", value: "FILE", help: "write the result as JUnit XML too" },
+    quiet: { type: "boolean", short: "q", help: "print the closing table only" },
+  },
+  async run(args, io) {
+    const path = scenarioOf(args);
+    const json = flagOption(args, "json");
+    const junit = textOption(args, "junit");
+    const progress = json || flagOption(args, "quiet") ? undefined : new Progress(io);
+    const report = await runScenario(path, optionsOf(args, progress)).finally(() => progress?.close());
+    if (junit !== undefined) writePieces(junit, [junitXml(report)]);
+    if (json) io.stdout.write(`${JSON.stringify(report, undefined, 2)}\n`);
+    else io.stdout.write(`${progress === undefined ? "" : "\n"}${reportText(report)}`);
+    return report.verdict === "passed" ? ExitCode.Ok : ExitCode.Failed;
+  },
+});
+
+function scenarioOf({ positionals: [path, extra] }: CommandArgs): string {
+  if (path === undefined) throw new UsageError("the scenario file is missing");
+  if (extra !== undefined) throw new UsageError(`"${extra}" is one argument too many`);
+  return path;
+}
+
+function optionsOf(args: CommandArgs, progress: Progress | undefined): RunOptions {
+  const seed = textOption(args, "seed");
+  return {
+    ...(seed === undefined ? {} : { seed }),
+    outDir: textOption(args, "out") ?? OUT_DIR,
+    onTrace: (trace) => progress?.attach(trace),
+  };
+}
