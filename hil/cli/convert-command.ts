@@ -23,20 +23,26 @@ const trace = (path: string) => {
   return { file, events: eventsOf(file) };
 };
 
+type Conversion = (input: Input) => Pieces;
+
 /** Every conversion there is, by the two formats. */
-const CONVERSIONS: Readonly<Record<string, Readonly<Record<string, (input: Input) => Pieces>>>> = {
-  trace: {
-    candump: ({ path, epoch }) => candumpLines(framesOf(trace(path).events, epoch)),
-    pcapng: ({ path, epoch }) => pcapngOfTrace(trace(path).events, { epoch }),
-    ndjson: ({ path }) => ndjsonLines(trace(path).events),
-    summary: ({ path }) => {
+const CONVERSIONS: ReadonlyMap<string, Conversion> = new Map<string, Conversion>([
+  ["trace candump", ({ path, epoch }) => candumpLines(framesOf(trace(path).events, epoch))],
+  ["trace pcapng", ({ path, epoch }) => pcapngOfTrace(trace(path).events, { epoch })],
+  ["trace ndjson", ({ path }) => ndjsonLines(trace(path).events)],
+  [
+    "trace summary",
+    ({ path }) => {
       const { file, events } = trace(path);
       return summaryLines(file, events);
     },
-  },
-  candump: { pcapng: ({ path, leftOut }) => pcapngOfFrames(readCandump(readPieces(path), leftOut)) },
-  pcapng: { candump: ({ path, leftOut }) => candumpLines(readPcapng(readPieces(path), leftOut)) },
-};
+  ],
+  ["candump pcapng", ({ path, leftOut }) => pcapngOfFrames(readCandump(readPieces(path), leftOut))],
+  ["pcapng candump", ({ path, leftOut }) => candumpLines(readPcapng(readPieces(path), leftOut))],
+]);
+
+/** What stands for standard output among the operands. */
+const STANDARD_OUTPUT = "-";
 
 const EXTENSIONS: readonly (readonly [extension: string, format: string])[] = [
   [TRACE_EXTENSION, "trace"],
@@ -64,30 +70,45 @@ The format of the input is known by its first bytes, that of the output by its e
     epoch: { type: "string", value: "SECONDS", help: `Unix time at which a virtual run begins (${CAPTURE_EPOCH})` },
   },
   async run(args, io) {
-    const [path, output = "-", extra] = args.positionals;
-    if (path === undefined) throw new UsageError("the file to be converted is missing");
-    if (extra !== undefined) throw new UsageError(`"${extra}" is one argument too many`);
-    const from = textOption(args, "from") ?? sniff(path) ?? byExtension(path);
-    const to = textOption(args, "to") ?? (output === "-" ? "summary" : byExtension(output));
-    const convert = CONVERSIONS[from ?? ""]?.[to ?? ""];
-    if (convert === undefined) {
-      throw new UsageError(`can't convert ${from ?? "this file"} to ${to ?? "that"}; see otabench convert --help`);
-    }
+    const { path, output, to, convert } = planOf(args);
     let leftOut = 0;
     const pieces = convert({ path, epoch: epochOf(args), leftOut: () => leftOut++ });
-    if (output === "-") {
-      if (to === "pcapng") throw new UsageError("a pcapng capture is not text: name an output file");
+    if (output === STANDARD_OUTPUT) {
       for (const piece of pieces) io.stdout.write(piece as string);
     } else {
-      if (resolve(output) === resolve(path)) throw new UsageError("input and output are the same file");
       const bytes = writePieces(output, pieces);
-      const json = flagOption(args, "json");
-      io.stdout.write(json ? `${JSON.stringify({ output, bytes, leftOut })}\n` : `${output}: ${bytes} bytes\n`);
+      const result = { output, format: to, bytes, leftOut };
+      io.stdout.write(flagOption(args, "json") ? `${JSON.stringify(result)}\n` : `${output}: ${bytes} bytes\n`);
     }
-    if (leftOut > 0) io.stderr.write(`${leftOut} packets are no CAN data or remote frames and were left out\n`);
+    if (leftOut > 0) io.stderr.write(`${leftOut} packets are not data or remote frames of CAN and were left out\n`);
     return ExitCode.Ok;
   },
 };
+
+interface Plan {
+  readonly path: string;
+  readonly output: string;
+  readonly to: string;
+  readonly convert: Conversion;
+}
+
+/** @throws {UsageError} for a conversion that there is not */
+function planOf(args: CommandArgs): Plan {
+  const [path, output = STANDARD_OUTPUT, extra] = args.positionals;
+  if (path === undefined) throw new UsageError("the file to be converted is missing");
+  if (extra !== undefined) throw new UsageError(`"${extra}" is one argument too many`);
+  const from = textOption(args, "from") ?? sniff(path) ?? byExtension(path) ?? "a file of unknown format";
+  const to = textOption(args, "to") ?? (output === STANDARD_OUTPUT ? "summary" : byExtension(output)) ?? "that";
+  const convert = CONVERSIONS.get(`${from} ${to}`);
+  if (convert === undefined) throw new UsageError(`can't convert ${from} to ${to}; see otabench convert --help`);
+  if (output !== STANDARD_OUTPUT && resolve(output) === resolve(path)) {
+    throw new UsageError("input and output are the same file");
+  }
+  if (output === STANDARD_OUTPUT && to === "pcapng") {
+    throw new UsageError("a pcapng capture is not text: name an output file");
+  }
+  return { path, output, to, convert };
+}
 
 /** The format, told by the first bytes. */
 function sniff(path: string): string | undefined {

@@ -34,7 +34,7 @@ export function commandHelp(command: Command): string {
   );
   const width = Math.max(...rows.map(([left]) => left.length));
   const list = rows.map(([left, help]) => `  ${left.padEnd(width)}  ${help}\n`).join("");
-  const details = command.details === undefined ? "" : `\n${command.details.trim()}\n`;
+  const details = command.details === undefined ? "" : `\n${command.details.replace(/^\n/, "")}\n`;
   return `${command.summary}
 
 Usage: otabench ${command.name} ${command.operands}${command.operands === "" ? "" : " "}[options]

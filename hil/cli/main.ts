@@ -11,6 +11,12 @@ const runScenario: RunScenario = async (path, options) => {
   return bench.runScenario(path, options);
 };
 
+// whoever reads our output may stop early, as `head` does
+process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+  if (error.code !== "EPIPE") throw error;
+  process.exit();
+});
+
 process.exitCode = await runCli(
   { version: otabenchVersion(), commands: [runCommand(runScenario), keysCommand, convertCommand] },
   process.argv.slice(2),
