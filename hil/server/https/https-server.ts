@@ -107,6 +107,7 @@ class FileServer implements HttpsServer {
     this.#server.on("request", (request, response) => void this.#answer(request, response));
     this.#server.on("tlsClientError", (error, socket) => this.#refuse(error, socket.remoteAddress));
     this.#server.on("clientError", (error, socket) => {
+      if (socket.destroyed) return; // told already
       this.#refuse(error, (socket as Socket).remoteAddress);
       socket.destroy();
     });
