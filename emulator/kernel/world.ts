@@ -22,9 +22,9 @@ export class World {
   readonly #parts = new Map<string, Stateful<unknown>>();
 
   /** @throws {UsageError} when the name is taken */
-  add<Part extends Stateful<never>>(name: string, part: Part): Part {
+  add<Part extends Stateful<unknown>>(name: string, part: Part): Part {
     if (this.#parts.has(name)) throw new UsageError(`two parts of the world are called "${name}"`);
-    this.#parts.set(name, part as Stateful<unknown>);
+    this.#parts.set(name, part);
     return part;
   }
 

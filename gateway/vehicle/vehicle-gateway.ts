@@ -50,7 +50,7 @@ export interface VehicleGatewayParts {
   readonly host: HostPort;
   readonly tools: PackageTools;
   /** Told once for each campaign. */
-  readonly ended: (result: CampaignResult) => void;
+  readonly ended: (result: CampaignResult) => unknown;
 }
 
 export interface VehicleGatewayState {

@@ -1,13 +1,13 @@
+import { dirname, resolve } from "node:path";
 import { z } from "zod";
 import { packVersion } from "../../emulator/wire/version.ts";
+import { behaviourSchema } from "./behaviour-schema.ts";
 import { FileInvalidError, readYaml } from "./read-yaml.ts";
 
 const version = z.string().refine((text) => packVersion(text) !== undefined, "is no version x.y.z");
 const uint16 = z.int().min(0).max(0xffff);
 const name = z.string().regex(/^[A-Za-z][A-Za-z0-9_]{0,15}$/, "is no name of up to 16 letters, digits and _");
 const milliseconds = z.number().min(0).max(3_600_000);
-
-const behaviour = z.looseObject({ name: z.string() });
 
 const ecu = z.strictObject({
   id: name,
@@ -37,7 +37,7 @@ const ecu = z.strictObject({
   /** 0 first; ECUs of one bus are programmed in that order. */
   priority: z.int().min(0).max(255).default(0),
   healthyRunMs: milliseconds.default(2_000),
-  behaviours: z.array(behaviour).default([]),
+  behaviours: z.array(behaviourSchema).default([]),
 });
 
 const zone = z.strictObject({
@@ -66,6 +66,9 @@ const vehicle = z.strictObject({
 export type Vehicle = z.infer<typeof vehicle>;
 export type VehicleZone = z.infer<typeof zone>;
 export type VehicleEcu = z.infer<typeof ecu>;
+
+/** Where the vehicle file of a scenario is: its path begins at the scenario's folder. */
+export const vehiclePath = (scenarioPath: string, vehicle: string): string => resolve(dirname(scenarioPath), vehicle);
 
 /** @throws {FileInvalidError} @throws {LinkError} FILE_UNREADABLE */
 export async function readVehicle(path: string): Promise<Vehicle> {

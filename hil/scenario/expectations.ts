@@ -3,9 +3,12 @@ import type { EcuResult } from "../../gateway/campaign/ecu-record.ts";
 import type { StepReport } from "./run-report.ts";
 import type { Expectation, ScenarioStep } from "./scenario-file.ts";
 
-/** What came of one step: the campaign's result, or undefined when the vehicle gateway lost it with its power. */
+/** What came of one step. */
 export interface StepOutcome {
+  /** Undefined when the campaign did not come to its end. */
   readonly result: CampaignResult | undefined;
+  /** The vehicle gateway lost its power, and the campaign with it. */
+  readonly interrupted: boolean;
   /** How often each type of event came during the step. */
   readonly events: ReadonlyMap<string, number>;
 }
@@ -13,7 +16,7 @@ export interface StepOutcome {
 /** Compares what was observed with what the step expects. */
 export function judge(step: ScenarioStep, outcome: StepOutcome): StepReport {
   const { result } = outcome;
-  const observed = result === undefined ? "interrupted" : describe(result);
+  const observed = result === undefined ? verdictOf(outcome) : describe(result);
   const misses = [...missesOf(step.expect, outcome)];
   const error = result?.error;
   return {
@@ -25,8 +28,12 @@ export function judge(step: ScenarioStep, outcome: StepOutcome): StepReport {
   };
 }
 
-function* missesOf(expected: Expectation, { result, events }: StepOutcome): Generator<string> {
-  const verdict = result?.verdict ?? "interrupted";
+const verdictOf = ({ result, interrupted }: StepOutcome): string =>
+  interrupted ? "interrupted" : (result?.verdict ?? "not ended");
+
+function* missesOf(expected: Expectation, outcome: StepOutcome): Generator<string> {
+  const { result, events } = outcome;
+  const verdict = verdictOf(outcome);
   if (verdict !== expected.verdict) yield `the campaign ended as ${verdict}, not ${expected.verdict}`;
   const code = result?.error?.code ?? "none";
   if (code !== (expected.error ?? code)) yield `the error is ${code}, not ${expected.error}`;

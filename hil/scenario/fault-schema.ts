@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { TRACE_EVENTS, type TraceEventType } from "../../emulator/kernel/trace-events.ts";
+import { behaviourSchema } from "../bench/behaviour-schema.ts";
 
 const occurrence = z.int().min(1).max(1_000_000);
 
@@ -59,7 +60,7 @@ const vehicleFaults = [
   z.strictObject({
     fault: z.literal("behaviour"),
     ecu: z.string(),
-    behaviour: z.looseObject({ name: z.string() }),
+    behaviour: behaviourSchema,
   }),
 ] as const;
 

@@ -1,0 +1,124 @@
+import { FaultyCanLink } from "../../emulator/bus/faulty-can-link.ts";
+import { VirtualCanBus, type VirtualCanBusConfig } from "../../emulator/bus/virtual-can-bus.ts";
+import { VirtualStream } from "../../emulator/bus/virtual-stream.ts";
+import { FAMILY_BANKS } from "../../emulator/ecu/config.ts";
+import { VirtualEcu } from "../../emulator/ecu/virtual-ecu.ts";
+import { Prng } from "../../emulator/kernel/prng.ts";
+import { ms } from "../../emulator/kernel/time.ts";
+import { World } from "../../emulator/kernel/world.ts";
+import type { CampaignResult } from "../../gateway/campaign/campaign-io.ts";
+import type { PackagePolicy, PackageTools } from "../../gateway/package/open-package.ts";
+import type { UpdateSource } from "../../gateway/source/update-source.ts";
+import { type HostPort, VehicleGateway, type VehicleGatewayConfig } from "../../gateway/vehicle/vehicle-gateway.ts";
+import { ZonalGateway } from "../../gateway/zonal/zonal-gateway.ts";
+import { ecuConfig, gatewayIsoTp } from "./ecu-config.ts";
+import type { Vehicle, VehicleZone } from "./vehicle-file.ts";
+
+/** What a bench needs besides the vehicle file. */
+export interface BenchParts {
+  /** All chance in the vehicle comes from it. */
+  readonly seed: string;
+  readonly tools: PackageTools;
+  /** Whose images the ECUs take: SubjectPublicKeyInfo, DER. */
+  readonly imagePublicKey: Uint8Array;
+  /** Whose packages the vehicle gateway takes, and how large they may be. */
+  readonly policy: Pick<PackagePolicy, "trusted" | "sizeMax" | "raw">;
+  readonly source: UpdateSource;
+  readonly host: HostPort;
+  readonly ended: (result: CampaignResult) => unknown;
+}
+
+/** A whole virtual vehicle, joined up and without power in its ECUs. */
+export interface Bench {
+  readonly vehicle: Vehicle;
+  readonly world: World;
+  readonly ecus: ReadonlyMap<string, VirtualEcu>;
+  readonly vehicleGateway: VehicleGateway;
+  /** Every node's connection to its bus, by the name of the node: the place for faults. */
+  readonly links: ReadonlyMap<string, FaultyCanLink>;
+}
+
+/** One way between two gateways: a switch and two network stacks. */
+const ETHERNET_LATENCY = ms(0.25);
+const ETHERNET_BYTES_PER_SECOND = 12_500_000;
+/** Of the tester, in F15B: date of programming (BCD) and the vehicle gateway's serial number. */
+const FINGERPRINT = Uint8Array.of(0x26, 0x01, 0x15, 0x4f, 0x54, 0x42, 0x30, 0x30, 0x31);
+
+/** Builds everything that a vehicle file describes. The same file and seed give the same bench, part for part. */
+export function buildBench(vehicle: Vehicle, parts: BenchParts): Bench {
+  const world = new World();
+  const bench = { vehicle, world, ecus: new Map<string, VirtualEcu>(), links: new Map<string, FaultyCanLink>() };
+  const streams = new Map<string, VirtualStream>();
+  for (const zone of vehicle.zones) streams.set(zone.gateway.name, buildZone(zone, bench, parts));
+  const clients = new Map([...streams].map(([gateway, stream]) => [gateway, stream.client]));
+  const config = vehicleGatewayConfig(vehicle, parts.policy);
+  const vehicleGateway = new VehicleGateway(config, {
+    timeline: world.timeline,
+    tracer: world.trace,
+    streams: clients,
+    source: parts.source,
+    host: parts.host,
+    tools: parts.tools,
+    ended: parts.ended,
+  });
+  return { ...bench, vehicleGateway: world.add(config.name, vehicleGateway) };
+}
+
+type Built = Pick<Bench, "vehicle" | "world"> & {
+  readonly ecus: Map<string, VirtualEcu>;
+  readonly links: Map<string, FaultyCanLink>;
+};
+
+/** One bus with its ECUs and its zonal gateway. @returns the connection between that gateway and the vehicle gateway */
+function buildZone(zone: VehicleZone, bench: Built, parts: BenchParts): VirtualStream {
+  const { vehicle, world } = bench;
+  const { timeline, trace: tracer } = world;
+  const { name, address } = zone.gateway;
+  const bus = world.add(zone.bus.name, new VirtualCanBus(busConfig(zone), timeline, tracer));
+  const link = (node: string): FaultyCanLink => {
+    const faulty = new FaultyCanLink(bus.join(node), { node, bus: bus.name }, timeline, tracer, prng(parts, node));
+    bench.links.set(node, world.add(`${node} link`, faulty));
+    return faulty;
+  };
+  for (const ecu of zone.ecus) {
+    const config = ecuConfig(vehicle, zone, ecu, parts.imagePublicKey);
+    const { crypto } = parts.tools;
+    const chance = prng(parts, `${ecu.id} chance`);
+    const virtual = new VirtualEcu(config, { timeline, tracer, crypto, prng: chance, link: link(ecu.id) });
+    bench.ecus.set(ecu.id, world.add(ecu.id, virtual));
+  }
+  const client = vehicle.vehicleGateway.name;
+  const ends = { name: `${client}-${name}`, client, server: name };
+  const speed = { latency: ETHERNET_LATENCY, bytesPerSecond: ETHERNET_BYTES_PER_SECOND };
+  const stream = world.add(ends.name, new VirtualStream({ ...ends, ...speed }, timeline, tracer));
+  const gateway = new ZonalGateway(
+    {
+      name,
+      address,
+      testerAddresses: [vehicle.vehicleGateway.address],
+      ecus: zone.ecus.map((ecu) => ({ id: ecu.id, address: ecu.address, isotp: gatewayIsoTp(zone, ecu) })),
+    },
+    { timeline, tracer, stream: stream.server, link: link(name) },
+  );
+  world.add(name, gateway);
+  return stream;
+}
+
+function vehicleGatewayConfig(vehicle: Vehicle, policy: BenchParts["policy"]): VehicleGatewayConfig {
+  const zones = vehicle.zones.map(({ gateway, ecus }) => ({
+    gateway: gateway.name,
+    address: gateway.address,
+    ecus: ecus.map(({ id, address, seedKey }) => ({
+      id,
+      address,
+      updater: { memoryAddress: FAMILY_BANKS.window, seedKey, fingerprint: FINGERPRINT },
+    })),
+  }));
+  const { name, address } = vehicle.vehicleGateway;
+  return { name, address, vin: vehicle.vin, zones, policy };
+}
+
+const busConfig = ({ bus: { name, bitRate, dataBitRate } }: VehicleZone): VirtualCanBusConfig =>
+  dataBitRate === undefined ? { name, bitRate } : { name, bitRate, dataBitRate };
+
+const prng = ({ seed }: BenchParts, of: string): Prng => new Prng(`${seed} ${of}`);

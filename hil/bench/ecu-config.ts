@@ -1,0 +1,56 @@
+import { defaultEcuConfig, type EcuConfig } from "../../emulator/ecu/config.ts";
+import type { IsoTpAddress, IsoTpConfig } from "../../emulator/isotp/config.ts";
+import { classicIsoTp, fdIsoTp } from "../../emulator/isotp/defaults.ts";
+import { ms } from "../../emulator/kernel/time.ts";
+import type { Vehicle, VehicleEcu, VehicleZone } from "./vehicle-file.ts";
+
+/** The ECU's end of its pair of identifiers. */
+export function ecuIsoTp({ bus }: VehicleZone, { can }: VehicleEcu): IsoTpConfig {
+  const { request, response, functional, extended, blockSize, stMinMs } = can;
+  return channel(bus, can.padding, {
+    txId: response,
+    rxId: request,
+    extended,
+    ...(functional === undefined ? {} : { functionalRxId: functional }),
+  })({ blockSize, stMin: ms(stMinMs) });
+}
+
+/** The zonal gateway's end of the same pair. */
+export function gatewayIsoTp({ bus }: VehicleZone, { can }: VehicleEcu): IsoTpConfig {
+  const { request, response, extended } = can;
+  return channel(bus, can.padding, { txId: request, rxId: response, extended })({});
+}
+
+function channel(
+  bus: VehicleZone["bus"],
+  padding: number | null,
+  address: IsoTpAddress,
+): (overrides: Partial<IsoTpConfig>) => IsoTpConfig {
+  return (overrides) => {
+    const whole = bus.dataBitRate === undefined ? classicIsoTp(address, overrides) : fdIsoTp(address, overrides);
+    if (padding !== null) return { ...whole, padding };
+    const { padding: _, ...unpadded } = whole;
+    return unpadded;
+  };
+}
+
+/** @param imagePublicKey whose images the ECU takes: SubjectPublicKeyInfo, DER */
+export function ecuConfig(vehicle: Vehicle, zone: VehicleZone, ecu: VehicleEcu, imagePublicKey: Uint8Array): EcuConfig {
+  return defaultEcuConfig({
+    name: ecu.id,
+    isotp: ecuIsoTp(zone, ecu),
+    imagePublicKey,
+    uds: { seedKey: ecu.seedKey },
+    boot: { healthyRun: ms(ecu.healthyRunMs) },
+    identity: {
+      vin: vehicle.vin,
+      partNumber: ecu.partNumber,
+      supplier: ecu.supplier,
+      manufacturingDate: ecu.manufacturingDate.replaceAll("-", ""),
+      serialNumber: ecu.serialNumber,
+      hardwareNumber: `${ecu.id}-HW`,
+      hardwareVersion: ecu.hardwareVersion,
+    },
+    behaviours: ecu.behaviours,
+  });
+}

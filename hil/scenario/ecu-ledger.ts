@@ -1,0 +1,90 @@
+import type { Trace } from "../../emulator/kernel/trace.ts";
+import { CanFlag } from "../../emulator/wire/can-frame.ts";
+import type { Vehicle } from "../bench/vehicle-file.ts";
+import type { EcuReport, EcuVerdict } from "./run-report.ts";
+
+interface Entry {
+  versionBefore: string | undefined;
+  versionAfter: string;
+  bytes: number;
+  frames: number;
+  wireNs: number;
+  firstMs: number | undefined;
+  lastMs: number;
+  verdict: EcuVerdict;
+}
+
+/** Keeps the account of each ECU while a run goes on: a view of the trace. */
+export class EcuLedger {
+  readonly #entries = new Map<string, Entry>();
+  readonly #owners = new Map<string, Entry>();
+
+  constructor(vehicle: Vehicle, trace: Trace) {
+    for (const { bus, ecus } of vehicle.zones) {
+      for (const { id, can } of ecus) {
+        const entry: Entry = {
+          versionBefore: undefined,
+          versionAfter: "",
+          bytes: 0,
+          frames: 0,
+          wireNs: 0,
+          firstMs: undefined,
+          lastMs: 0,
+          verdict: "unchanged",
+        };
+        this.#entries.set(id, entry);
+        for (const canId of [can.request, can.response])
+          this.#owners.set(ownerKey(bus.name, canId, can.extended), entry);
+      }
+    }
+    this.#listen(trace);
+  }
+
+  /** What came of an ECU in the last campaign that told. */
+  judge(ecu: string, verdict: EcuVerdict): void {
+    const entry = this.#entries.get(ecu);
+    if (entry !== undefined) entry.verdict = verdict;
+  }
+
+  reports(): EcuReport[] {
+    return [...this.#entries].map(([ecu, entry]) => ({
+      ecu,
+      versionBefore: entry.versionBefore ?? "",
+      versionAfter: entry.versionAfter,
+      bytes: entry.bytes,
+      frames: entry.frames,
+      wireMs: Math.round(entry.wireNs / 1_000) / 1_000,
+      wallMs: entry.firstMs === undefined ? 0 : Math.round(entry.lastMs - entry.firstMs),
+      verdict: entry.verdict,
+    }));
+  }
+
+  #listen(trace: Trace): void {
+    trace.on("can.frame", ({ source, id, flags, duration }) => {
+      const owner = this.#owners.get(ownerKey(source, id, (flags & CanFlag.Extended) !== 0));
+      if (owner === undefined) return;
+      owner.frames++;
+      owner.wireNs += duration;
+    });
+    trace.on("campaign.progress", ({ ecu, phase, done }) => {
+      const entry = this.#touch(ecu);
+      if (entry !== undefined && phase === "transfer") entry.bytes = done;
+    });
+    trace.on("campaign.observed", ({ ecu, version, when }) => {
+      const entry = this.#touch(ecu);
+      if (entry === undefined) return;
+      if (when === "before") entry.versionBefore ??= version;
+      entry.versionAfter = version;
+    });
+  }
+
+  #touch(ecu: string): Entry | undefined {
+    const entry = this.#entries.get(ecu);
+    if (entry === undefined) return undefined;
+    entry.lastMs = performance.now();
+    entry.firstMs ??= entry.lastMs;
+    return entry;
+  }
+}
+
+const ownerKey = (bus: string, id: number, extended: boolean): string => `${bus} ${extended ? "x" : ""}${id}`;

@@ -1,0 +1,75 @@
+import { join } from "node:path";
+import { readVehicle, type Vehicle, vehiclePath } from "../bench/vehicle-file.ts";
+import { otabenchVersion } from "../cli/version.ts";
+import { candumpLines } from "../record/candump.ts";
+import { framesOf } from "../record/captured-frame.ts";
+import { pcapngOfTrace } from "../record/pcapng-writer.ts";
+import { writePieces } from "../record/pieces.ts";
+import { traceDigest, writeTraceFile } from "../record/trace-file.ts";
+import type { RunOptions, RunReport, RunScenario, StepReport } from "./run-report.ts";
+import { readScenario } from "./scenario-file.ts";
+import { ScenarioRun } from "./scenario-run.ts";
+import { SourceLedger } from "./source-ledger.ts";
+
+const NS_PER_MS = 1_000_000;
+
+export const runScenario: RunScenario = async (path, options) => {
+  const started = performance.now();
+  const scenario = await readScenario(path);
+  const vehicle = await readVehicle(vehiclePath(path, scenario.vehicle));
+  const seed = options.seed ?? String(scenario.seed);
+  const run = new ScenarioRun(scenario, vehicle, path, seed);
+  const { world } = run.bench;
+  const source = new SourceLedger(world.trace);
+  const steps: StepReport[] = [];
+  try {
+    options.onTrace?.(world.trace);
+    await run.begin();
+    for (const step of scenario.steps) steps.push(await run.step(step));
+  } finally {
+    await run.close();
+  }
+  const failed = steps.find(({ verdict }) => verdict === "failed");
+  const verdict = failed === undefined ? "passed" : "failed";
+  run.end(verdict);
+  const record = world.trace.bytes();
+  const sourceReport = source.report(run.peer);
+  return {
+    scenario: path,
+    seed,
+    verdict,
+    ...(failed === undefined ? {} : { code: failed.code ?? "EXPECTATION_NOT_MET", reason: failed.observed }),
+    wallMs: Math.round(performance.now() - started),
+    virtualMs: Math.round(world.timeline.now / NS_PER_MS),
+    traceDigest: traceDigest(record),
+    ...writeRecords(run, vehicle, { path, seed }, options),
+    replayCommand: `npx otabench run ${path} --seed ${seed}`,
+    ecus: run.ledger.reports(),
+    steps,
+    ...(sourceReport === undefined ? {} : { source: sourceReport }),
+  };
+};
+
+type RecordFiles = Pick<RunReport, "traceFile" | "captureFile" | "candumpFile">;
+
+/** The trace, and the two forms of it that other people's tools read. */
+function writeRecords(
+  run: ScenarioRun,
+  vehicle: Vehicle,
+  { path, seed }: { path: string; seed: string },
+  { outDir }: RunOptions,
+): RecordFiles {
+  if (outDir === undefined) return {};
+  const files = {
+    traceFile: join(outDir, "trace.otbtrace"),
+    captureFile: join(outDir, "capture.pcapng"),
+    candumpFile: join(outDir, "candump.log"),
+  };
+  const { trace } = run.bench.world;
+  const nodes = [vehicle.vehicleGateway, ...vehicle.zones.map(({ gateway }) => gateway)];
+  const addresses = Object.fromEntries(nodes.map(({ name, ip }) => [name, { ip }]));
+  writePieces(files.captureFile, pcapngOfTrace(trace.events(), { addresses }));
+  writePieces(files.candumpFile, candumpLines(framesOf(trace.events())));
+  writeTraceFile(files.traceFile, { scenario: path, seed, otabench: otabenchVersion() }, trace.bytes());
+  return files;
+}

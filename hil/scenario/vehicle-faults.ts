@@ -1,0 +1,80 @@
+import { ms } from "../../emulator/kernel/time.ts";
+import type { Bench } from "../bench/build-bench.ts";
+import { FileInvalidError } from "../bench/read-yaml.ts";
+import type { Fault, FaultOf } from "./fault-schema.ts";
+import type { Moments } from "./moments.ts";
+
+/** The faults of one step that happen to the vehicle: armed before its campaign begins. */
+export class VehicleFaults {
+  readonly #bench: Bench;
+  readonly #moments: Moments;
+  #dark = 0;
+  #interrupted = false;
+
+  constructor(bench: Bench, moments: Moments) {
+    this.#bench = bench;
+    this.#moments = moments;
+  }
+
+  /** The vehicle gateway lost its power, and its campaign with it. */
+  get interrupted(): boolean {
+    return this.#interrupted;
+  }
+
+  /** Everything has its power again. */
+  get settled(): boolean {
+    return this.#dark === 0;
+  }
+
+  /** @throws {FileInvalidError} for a node that the vehicle does not have */
+  arm(fault: Fault): void {
+    switch (fault.fault) {
+      case "powerCut":
+        this.#armPowerCut(fault);
+        return;
+      case "dropFrame":
+        this.#armDrop(fault);
+        return;
+      case "behaviour":
+        this.#ecu(fault.ecu).arm(fault.behaviour);
+        this.#tell("behaviour", fault.ecu, fault.behaviour.name);
+        return;
+      default:
+        return; // of the release or of the server
+    }
+  }
+
+  #armPowerCut(fault: FaultOf<"powerCut">): void {
+    const { vehicleGateway, vehicle } = this.#bench;
+    const isGateway = fault.target === vehicle.vehicleGateway.name;
+    const device = isGateway ? vehicleGateway : this.#ecu(fault.target);
+    this.#moments.when(fault.when, () => {
+      this.#dark++;
+      if (isGateway) this.#interrupted = true;
+      this.#tell("powerCut", fault.target, `${fault.forMs} ms`);
+      device.powerOff();
+      this.#moments.after(ms(fault.forMs), () => {
+        this.#dark--;
+        device.powerOn();
+      });
+    });
+  }
+
+  #armDrop({ node, direction, pci, occurrence, count }: FaultOf<"dropFrame">): void {
+    const link = this.#bench.links.get(node);
+    if (link === undefined) throw new FileInvalidError(`a fault names ${node}, no such node is on a bus`);
+    link.arm({ fault: "drop", direction, occurrence, count, ...(pci === undefined ? {} : { pci }) });
+    this.#tell("dropFrame", node, `${direction} ${pci ?? "any"} ${occurrence}`);
+  }
+
+  #ecu(id: string): ReturnType<Bench["ecus"]["get"]> & object {
+    const ecu = this.#bench.ecus.get(id);
+    if (ecu === undefined) throw new FileInvalidError(`a fault names ${id}, the vehicle has no such ECU`);
+    return ecu;
+  }
+
+  #tell(fault: string, target: string, detail: string): void {
+    const { timeline, trace } = this.#bench.world;
+    trace.record(timeline.now, "bench", "fault.injected", { fault, target, detail });
+  }
+}
