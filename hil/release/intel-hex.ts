@@ -13,7 +13,9 @@ const RecordType = {
 
 /** Length, two bytes of address, type, checksum. */
 const FRAME_LENGTH = 5;
-const ADDRESS_SPAN = 0x1_0000;
+/** Offsets wrap around at the end of a segment, but not at 64 KiB of a linear address; no file should make use of it. */
+const SEGMENT_LENGTH = 0x1_0000;
+const LINEAR_LAST = 0xffff_ffff;
 
 /**
  * Reads an Intel HEX file: 16-, 20- and 32-bit addresses. Start addresses say nothing that an image needs and are passed
@@ -23,6 +25,7 @@ const ADDRESS_SPAN = 0x1_0000;
 export function readIntelHex(text: string): readonly MemoryRecord[] {
   const records: MemoryRecord[] = [];
   let base = 0;
+  let last = LINEAR_LAST;
   let ended = false;
   for (const [index, raw] of linesOf(text).entries()) {
     const content = raw.trim();
@@ -32,6 +35,8 @@ export function readIntelHex(text: string): readonly MemoryRecord[] {
     const { type, address, data } = readRecord(content, line);
     switch (type) {
       case RecordType.Data:
+        if (address + data.length - 1 > last - base)
+          throw new FirmwareError("FIRMWARE_MALFORMED", `line ${line}: data runs over the end of its address space`);
         records.push({ address: base + address, data, line });
         break;
       case RecordType.EndOfFile:
@@ -39,9 +44,11 @@ export function readIntelHex(text: string): readonly MemoryRecord[] {
         break;
       case RecordType.ExtendedSegmentAddress:
         base = baseOf(data, line) * 0x10;
+        last = base + SEGMENT_LENGTH - 1;
         break;
       case RecordType.ExtendedLinearAddress:
-        base = baseOf(data, line) * ADDRESS_SPAN;
+        base = baseOf(data, line) * SEGMENT_LENGTH;
+        last = LINEAR_LAST;
         break;
       case RecordType.StartSegmentAddress:
       case RecordType.StartLinearAddress:
@@ -66,10 +73,7 @@ function readRecord(content: string, line: number): { type: number; address: num
   const sum = bytes.reduce((total, byte) => total + byte, 0) & 0xff;
   if (sum !== 0)
     throw new FirmwareError("FIRMWARE_CHECKSUM", `line ${line}: the bytes add up to ${sum} modulo 256, not to 0`);
-  const address = high * 0x100 + low;
-  if (type === RecordType.Data && address + length > ADDRESS_SPAN)
-    throw new FirmwareError("FIRMWARE_MALFORMED", `line ${line}: data runs over the end of its 64 KiB`);
-  return { type, address, data: bytes.subarray(4, 4 + length) };
+  return { type, address: high * 0x100 + low, data: bytes.subarray(4, 4 + length) };
 }
 
 function baseOf(data: Uint8Array, line: number): number {

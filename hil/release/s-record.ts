@@ -7,24 +7,28 @@ const ADDRESS_LENGTHS: readonly (number | undefined)[] = [2, 2, 3, 4, undefined,
 
 /**
  * Reads a file of Motorola S-records: S1, S2 and S3 data in any order; S0 is passed over; S5 and S6 counts must be right;
- * S7, S8 or S9 ends the file.
- * @throws {FirmwareError} FIRMWARE_MALFORMED, FIRMWARE_CHECKSUM, FIRMWARE_TRUNCATED when there is no end record or fewer
- *   data records than were counted
+ * S7, S8 or S9 ends the file. srec_cat writes no end record where there is no start address, so a right count in its
+ * place will do.
+ * @throws {FirmwareError} FIRMWARE_MALFORMED, FIRMWARE_CHECKSUM, FIRMWARE_TRUNCATED when the file ends in neither, or has
+ *   fewer data records than were counted
  */
 export function readSRecords(text: string): readonly MemoryRecord[] {
   const records: MemoryRecord[] = [];
   let ended = false;
+  let counted = false;
   for (const [index, raw] of linesOf(text).entries()) {
     const content = raw.trim();
     if (content === "") continue;
     const line = index + 1;
     if (ended) throw new FirmwareError("FIRMWARE_MALFORMED", `line ${line}: a record behind the end record`);
     const { type, address, data } = readRecord(content, line);
+    counted = type === 5 || type === 6;
     if (type >= 7) ended = true;
-    else if (type === 5 || type === 6) checkCount(address, records.length, line);
+    else if (counted) checkCount(address, records.length, line);
     else if (type !== 0) records.push({ address, data, line });
   }
-  if (!ended) throw new FirmwareError("FIRMWARE_TRUNCATED", "no end record (S7, S8 or S9)");
+  if (!ended && !counted)
+    throw new FirmwareError("FIRMWARE_TRUNCATED", "no end record (S7 to S9) and no count (S5, S6)");
   return records;
 }
 
