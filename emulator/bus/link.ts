@@ -16,6 +16,12 @@ export interface CanLink {
   /** Gives up every frame that is not on the wire yet (`aborted` for each). */
   abortAll(): void;
 
+  /**
+   * Powers the node's controller, or takes its power away. Without power it neither receives, acknowledges nor sends:
+   * frames that wait are forgotten without a word, and one that is on the wire breaks off.
+   */
+  setActive(active: boolean): void;
+
   /** Who is told. One listener a link; a second call replaces the first. */
   attach(listener: CanListener): void;
 }

@@ -1,4 +1,5 @@
 import type { Machine } from "./machine.ts";
+import type { Instant } from "./time.ts";
 import type { Alarm, Timeline } from "./timeline.ts";
 
 /**
@@ -40,6 +41,6 @@ export class Pump<Input, Output> {
     }
     const deadline = this.#machine.nextDeadline();
     if (deadline === undefined) this.#alarm.clear();
-    else this.#alarm.set(deadline < this.#timeline.now ? this.#timeline.now : deadline);
+    else this.#alarm.set(Math.max(deadline, this.#timeline.now) as Instant);
   }
 }

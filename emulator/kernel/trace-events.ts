@@ -69,6 +69,8 @@ export const TRACE_EVENTS = {
   "gateway.power": { on: "uint" },
   /** The bench did something to the vehicle on purpose. */
   "fault.injected": { fault: "name", target: "name", detail: "text" },
+  /** The tester of an ECU met something odd that did no harm, such as a late answer. */
+  "tester.noted": { ecu: "name", code: "name" },
 } as const satisfies Readonly<Record<string, Readonly<Record<string, FieldKind>>>>;
 
 type FieldKind = "name" | "text" | "uint" | "bytes";

@@ -220,6 +220,9 @@ export class VehicleGateway implements Stateful<VehicleGatewayState> {
         this.#parts.tracer.record(this.#now, this.#config.name, "campaign.progress", { ecu, phase, done, total });
         return;
       }
+      case "noted":
+        this.#parts.tracer.record(this.#now, this.#config.name, "tester.noted", { ecu, code: output.code });
+        return;
       case "failed": {
         const { phase, error } = output;
         const fields = { ecu, phase, code: error.code, reason: error.message };

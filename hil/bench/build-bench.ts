@@ -76,7 +76,13 @@ function buildZone(zone: VehicleZone, bench: Built, parts: BenchParts): VirtualS
   const { name, address } = zone.gateway;
   const bus = world.add(zone.bus.name, new VirtualCanBus(busConfig(zone), timeline, tracer));
   const link = (node: string): FaultyCanLink => {
-    const faulty = new FaultyCanLink(bus.join(node), { node, bus: bus.name }, timeline, tracer, prng(parts, node));
+    const faulty = new FaultyCanLink(
+      bus.join(node),
+      { node, name: bus.name },
+      timeline,
+      tracer,
+      `${parts.seed} ${node} link`,
+    );
     bench.links.set(node, world.add(`${node} link`, faulty));
     return faulty;
   };
@@ -111,7 +117,12 @@ function vehicleGatewayConfig(vehicle: Vehicle, policy: BenchParts["policy"]): V
     ecus: ecus.map(({ id, address, seedKey }) => ({
       id,
       address,
-      updater: { memoryAddress: FAMILY_BANKS.window, seedKey, fingerprint: FINGERPRINT },
+      updater: {
+        ecu: id,
+        memory: { address: FAMILY_BANKS.window, size: FAMILY_BANKS.size },
+        seedKey,
+        fingerprint: FINGERPRINT,
+      },
     })),
   }));
   const { name, address } = vehicle.vehicleGateway;

@@ -53,7 +53,7 @@ const vehicleFaults = [
     /** The node whose connection to its bus loses the frame. */
     node: z.string(),
     direction: z.enum(["transmit", "receive"]),
-    pci: z.enum(["SF", "FF", "CF", "FC"]).optional(),
+    nPdu: z.enum(["SF", "FF", "CF", "FC"]).optional(),
     occurrence: occurrence.default(1),
     count: occurrence.default(1),
   }),

@@ -36,7 +36,7 @@ export class VehicleFaults {
         this.#armDrop(fault);
         return;
       case "behaviour":
-        this.#ecu(fault.ecu).arm(fault.behaviour);
+        this.#ecu(fault.ecu).misbehave(fault.behaviour);
         this.#tell("behaviour", fault.ecu, fault.behaviour.name);
         return;
       default:
@@ -60,11 +60,11 @@ export class VehicleFaults {
     });
   }
 
-  #armDrop({ node, direction, pci, occurrence, count }: FaultOf<"dropFrame">): void {
+  #armDrop({ node, direction, nPdu, occurrence, count }: FaultOf<"dropFrame">): void {
     const link = this.#bench.links.get(node);
     if (link === undefined) throw new FileInvalidError(`a fault names ${node}, no such node is on a bus`);
-    link.arm({ fault: "drop", direction, occurrence, count, ...(pci === undefined ? {} : { pci }) });
-    this.#tell("dropFrame", node, `${direction} ${pci ?? "any"} ${occurrence}`);
+    link.arm({ fault: "drop", direction, occurrence, count, ...(nPdu === undefined ? {} : { nPdu }) });
+    this.#tell("dropFrame", node, `${direction} ${nPdu ?? "any"} ${occurrence}`);
   }
 
   #ecu(id: string): ReturnType<Bench["ecus"]["get"]> & object {
