@@ -1,0 +1,330 @@
+import type { Crypto } from "../kernel/crypto.ts";
+import { UsageError } from "../kernel/errors.ts";
+import type { Machine, Stateful } from "../kernel/machine.ts";
+import type { Prng, PrngState } from "../kernel/prng.ts";
+import { type Duration, earliest, type Instant, NO_TIME, plus, RUN_START } from "../kernel/time.ts";
+import type { Tracer } from "../kernel/trace.ts";
+import { ResetType } from "../uds/service.ts";
+import { type UdsInput, UdsServer, type UdsServerState } from "../uds/uds-server.ts";
+import { versionText } from "../wire/version.ts";
+import { type Behaviour, Behaviours } from "./behaviours.ts";
+import { type Bank, BLANK_METADATA, type BootMetadata, otherBank, withBank } from "./boot-metadata.ts";
+import { type BootChoice, chooseBank } from "./bootloader.ts";
+import type { EcuConfig } from "./config.ts";
+import { Flash, type FlashState } from "./flash.ts";
+import type { CheckedImage } from "./image-check.ts";
+import { MetadataStore, type MetadataStoreState } from "./metadata-store.ts";
+import { IDLE, Programming, type ProgrammingState, type Running } from "./programming.ts";
+
+export type EcuInput = UdsInput | { readonly type: "powerOn" } | { readonly type: "powerOff" };
+
+export type EcuOutput =
+  | { readonly type: "respond"; readonly data: Uint8Array }
+  /** The ECU went off or began to start: nothing of what was on its way in or out is known to it any more. */
+  | { readonly type: "transportReset"; readonly powered: boolean };
+
+type Phase =
+  | { readonly name: "off" }
+  | { readonly name: "bootloader"; readonly until: Instant }
+  /** The choice is made; what it changed is being stored. */
+  | { readonly name: "storing"; readonly choice: BootChoice; readonly checkTime: Duration }
+  | { readonly name: "starting"; readonly choice: BootChoice; readonly until: Instant }
+  | {
+      readonly name: "running";
+      readonly trial: boolean;
+      /** When a new application confirms itself. */
+      readonly confirmAt: Instant | undefined;
+      /** It has done so, and that is being stored. */
+      readonly confirming: boolean;
+      /** The application hangs; when the watchdog bites. */
+      readonly watchdogAt: Instant | undefined;
+    };
+
+export interface EcuCoreState {
+  readonly phase: Phase;
+  readonly outbox: readonly EcuOutput[];
+  readonly server: UdsServerState;
+  readonly programming: ProgrammingState;
+  readonly store: MetadataStoreState;
+  readonly codeFlash: FlashState;
+  readonly dataFlash: FlashState;
+  readonly behaviours: ReturnType<Behaviours["save"]>;
+  readonly prng: PrngState;
+}
+
+/** Factory settings that go with an image. */
+export interface Provision {
+  /** The anti-rollback counter that the ECU leaves the factory with; 0 when left out. */
+  readonly rollbackFloor?: number;
+}
+
+const BANKS: readonly Bank[] = ["A", "B"];
+const RESET_CAUSES: Readonly<Record<ResetType, string>> = {
+  [ResetType.HardReset]: "hardReset",
+  [ResetType.KeyOffOnReset]: "keyOffOnReset",
+  [ResetType.SoftReset]: "softReset",
+};
+
+/** One ECU without its transport layer: power, start, application, and the UDS server that it answers with. */
+export class EcuCore implements Machine<EcuInput, EcuOutput>, Stateful<EcuCoreState> {
+  readonly #config: EcuConfig;
+  readonly #tracer: Tracer;
+  readonly #prng: Prng;
+  readonly #codeFlash: Flash;
+  readonly #dataFlash: Flash;
+  readonly #store: MetadataStore;
+  readonly #behaviours: Behaviours;
+  readonly #programming: Programming;
+  readonly #server: UdsServer;
+  #phase: Phase = { name: "off" };
+  #outbox: EcuOutput[] = [];
+  /** Of the last input or deadline: what is drained after it happens at that instant. */
+  #now: Instant = RUN_START;
+
+  constructor(config: EcuConfig, parts: { readonly tracer: Tracer; readonly crypto: Crypto; readonly prng: Prng }) {
+    const { tracer, crypto, prng } = parts;
+    this.#config = config;
+    this.#tracer = tracer;
+    this.#prng = prng;
+    this.#codeFlash = new Flash(config.name, config.codeFlash, tracer);
+    this.#dataFlash = new Flash(config.name, config.dataFlash, tracer);
+    this.#store = new MetadataStore(config.name, this.#dataFlash, tracer);
+    this.#behaviours = new Behaviours(config.behaviours);
+    const own = { codeFlash: this.#codeFlash, store: this.#store, behaviours: this.#behaviours };
+    this.#programming = new Programming(config, { ...own, crypto, prng, tracer });
+    this.#server = new UdsServer(config.name, config.uds, this.#programming, tracer);
+  }
+
+  get powered(): boolean {
+    return this.#phase.name !== "off";
+  }
+
+  /** What runs; undefined while the ECU is off or starting. */
+  get running(): Running | undefined {
+    return this.#phase.name === "running" ? this.#programming.running : undefined;
+  }
+
+  /** The boot metadata as the ECU knows it. */
+  get metadata(): BootMetadata {
+    return this.#store.current;
+  }
+
+  /** A copy of flash cells, for those who look from outside. @param address physical */
+  readFlash(address: number, length: number): Uint8Array {
+    return this.#codeFlash.read(address, length);
+  }
+
+  /**
+   * In the factory: puts an image into bank A as the one to run.
+   * @throws {UsageError} while the ECU has power, or when the image is larger than the bank
+   */
+  provision(image: Uint8Array, { rollbackFloor = 0 }: Provision = {}): void {
+    const { banks, name } = this.#config;
+    if (this.powered) throw new UsageError(`${name} is provisioned while it has power`);
+    if (image.length > banks.size)
+      throw new UsageError(`${image.length} bytes do not fit into a bank of ${banks.size}`);
+    this.#codeFlash.place(banks.address.A, image);
+    const metadata = withBank(BLANK_METADATA, "A", { status: "valid", starts: 0 });
+    this.#store.place({ ...metadata, rollbackFloor });
+  }
+
+  misbehave(behaviour: Behaviour): void {
+    this.#behaviours.arm(behaviour);
+  }
+
+  handle(input: EcuInput, now: Instant): void {
+    this.#now = now;
+    if (input.type === "powerOn") this.#powerOn(now);
+    else if (input.type === "powerOff") this.#powerOff(now);
+    else if (this.#serving) this.#server.handle(input, now);
+  }
+
+  handleDeadline(now: Instant): void {
+    this.#now = now;
+    this.#store.handleDeadline(now);
+    this.#proceed(now);
+    if (this.#serving) this.#server.handleDeadline(now);
+  }
+
+  poll(): EcuOutput | undefined {
+    return this.#outbox.shift() ?? (this.#serving ? this.#pollServer() : undefined);
+  }
+
+  nextDeadline(): Instant | undefined {
+    const phase = this.#phase;
+    const server = this.#serving ? this.#server.nextDeadline() : undefined;
+    switch (phase.name) {
+      case "off":
+        return undefined;
+      case "storing":
+        return this.#store.deadline;
+      case "bootloader":
+      case "starting":
+        return earliest(phase.until, this.#store.deadline);
+      case "running":
+        return earliest(phase.confirmAt, phase.watchdogAt, this.#store.deadline, server);
+    }
+  }
+
+  save(): EcuCoreState {
+    return {
+      phase: this.#phase,
+      outbox: [...this.#outbox],
+      server: this.#server.save(),
+      programming: this.#programming.save(),
+      store: this.#store.save(),
+      codeFlash: this.#codeFlash.save(),
+      dataFlash: this.#dataFlash.save(),
+      behaviours: this.#behaviours.save(),
+      prng: this.#prng.save(),
+    };
+  }
+
+  load(state: EcuCoreState): void {
+    this.#phase = state.phase;
+    this.#outbox = [...state.outbox];
+    this.#server.load(state.server);
+    this.#programming.load(state.programming);
+    this.#store.load(state.store);
+    this.#codeFlash.load(state.codeFlash);
+    this.#dataFlash.load(state.dataFlash);
+    this.#behaviours.load(state.behaviours);
+    this.#prng.load(state.prng);
+  }
+
+  get #serving(): boolean {
+    return this.#phase.name === "running" && this.#phase.watchdogAt === undefined;
+  }
+
+  #pollServer(): EcuOutput | undefined {
+    const output = this.#server.poll();
+    if (output?.type !== "reset") return output;
+    this.#reset(RESET_CAUSES[output.resetType], this.#now);
+    return this.#outbox.shift();
+  }
+
+  #powerOn(now: Instant): void {
+    if (this.powered) return;
+    this.#tracer.record(now, this.#config.name, "ecu.power", { on: 1 });
+    this.#start(now);
+  }
+
+  #powerOff(now: Instant): void {
+    if (!this.powered) return;
+    this.#tracer.record(now, this.#config.name, "ecu.power", { on: 0 });
+    this.#forget(now);
+    this.#phase = { name: "off" };
+    this.#outbox = [{ type: "transportReset", powered: false }];
+  }
+
+  #reset(cause: string, now: Instant): void {
+    this.#tracer.record(now, this.#config.name, "ecu.reset", { cause });
+    this.#forget(now);
+    this.#start(now);
+  }
+
+  /** All that is not in flash is gone, and what flash was doing is torn. */
+  #forget(now: Instant): void {
+    this.#codeFlash.cut(now, this.#prng);
+    this.#dataFlash.cut(now, this.#prng);
+    this.#store.close();
+    this.#server.reset();
+    this.#programming.begin(IDLE);
+  }
+
+  #start(now: Instant): void {
+    this.#phase = { name: "bootloader", until: plus(now, this.#config.boot.bootloader) };
+    this.#outbox = [{ type: "transportReset", powered: true }];
+  }
+
+  /** Goes as far as it can at this instant. */
+  #proceed(now: Instant): void {
+    const phase = this.#phase;
+    switch (phase.name) {
+      case "off":
+        break;
+      case "bootloader":
+        if (phase.until <= now) this.#choose(now);
+        break;
+      case "storing":
+        if (this.#store.deadline === undefined) this.#jump(phase.choice, phase.checkTime, now);
+        break;
+      case "starting":
+        if (phase.until <= now) this.#run(phase.choice, now);
+        break;
+      case "running":
+        this.#live(phase, now);
+        break;
+    }
+  }
+
+  #choose(now: Instant): void {
+    let checkTime: Duration = NO_TIME;
+    const found = this.#store.open();
+    const check = (bank: Bank): CheckedImage => {
+      checkTime = (checkTime + this.#programming.checkTime(bank)) as Duration;
+      return this.#programming.check(bank, now);
+    };
+    const choice = found
+      ? chooseBank(this.#store.current, this.#config.boot.trialStartsMax, check)
+      : withoutMetadata(check);
+    if (choice.metadata !== this.#store.current) this.#store.write(choice.metadata, now);
+    this.#phase = { name: "storing", choice, checkTime };
+    this.#proceed(now);
+  }
+
+  #jump(choice: BootChoice, checkTime: Duration, now: Instant): void {
+    if (choice.reverted !== undefined) {
+      this.#tracer.record(now, this.#config.name, "boot.reverted", choice.reverted);
+    }
+    const application = choice.bank === "none" ? NO_TIME : this.#config.boot.application;
+    this.#phase = { name: "starting", choice, until: (now + checkTime + application) as Instant };
+    this.#proceed(now);
+  }
+
+  #run({ bank, header, trial, metadata }: BootChoice, now: Instant): void {
+    const { healthyRun, watchdog } = this.#config.boot;
+    const spare = otherBank(bank === "none" ? metadata.active : bank);
+    const version = header === undefined ? IDLE.version : versionText(header.version);
+    this.#programming.begin({ bank, version, securityCounter: header?.securityCounter ?? 0, spare });
+    this.#tracer.record(now, this.#config.name, "boot.started", { bank, version, trial: trial ? 1 : 0 });
+    const hangs = trial && this.#behaviours.onTrialStart();
+    this.#phase = {
+      name: "running",
+      trial,
+      confirmAt: trial && !hangs ? plus(now, healthyRun) : undefined,
+      confirming: false,
+      watchdogAt: hangs ? plus(now, watchdog) : undefined,
+    };
+  }
+
+  /** The application's own doings. */
+  #live(phase: Extract<Phase, { name: "running" }>, now: Instant): void {
+    if (phase.watchdogAt !== undefined) {
+      if (phase.watchdogAt <= now) this.#reset("watchdog", now);
+      return;
+    }
+    const { bank, version } = this.#programming.running;
+    if (bank === "none") return;
+    if (phase.confirmAt !== undefined && phase.confirmAt <= now) {
+      const onTrial = this.#store.current.banks[bank].status === "trial";
+      if (onTrial) this.#store.write(withBank(this.#store.current, bank, { status: "valid", starts: 0 }), now);
+      this.#phase = { ...phase, confirmAt: undefined, confirming: onTrial };
+    } else if (phase.confirming && this.#store.deadline === undefined) {
+      this.#tracer.record(now, this.#config.name, "boot.confirmed", { bank, version });
+      this.#phase = { ...phase, trial: false, confirming: false };
+    }
+  }
+}
+
+/**
+ * Both copies of the metadata are lost, which no single power cut can do: nothing is run. The anti-rollback counter is
+ * taken from the images that are there, so that what comes next can't be older than them.
+ */
+function withoutMetadata(check: (bank: Bank) => CheckedImage): BootChoice {
+  const counters = BANKS.map((bank) => check(bank))
+    .filter(({ result }) => result === "ok")
+    .map(({ header }) => header?.securityCounter ?? 0);
+  const metadata = { ...BLANK_METADATA, rollbackFloor: Math.max(0, ...counters) };
+  return { bank: "none", header: undefined, trial: false, metadata, reverted: undefined };
+}

@@ -1,0 +1,62 @@
+import type { Crypto } from "../kernel/crypto.ts";
+import {
+  checkImage,
+  decodeImageHeader,
+  IMAGE_HEADER_LENGTH,
+  type ImageHeader,
+  ImageSignature,
+} from "../wire/image-header.ts";
+import { packVersion } from "../wire/version.ts";
+import type { Bank, BootMetadata } from "./boot-metadata.ts";
+import type { EcuConfig } from "./config.ts";
+import type { Flash } from "./flash.ts";
+
+/**
+ * What a check found first, and the byte that the routines FF01 and FF02 report it with.
+ * (docs/protocols/ecu.md, routine status)
+ */
+export const CHECK_STATUS = {
+  ok: 0x00,
+  headerMalformed: 0x01,
+  sizeWrong: 0x02,
+  crcWrong: 0x03,
+  digestWrong: 0x04,
+  signatureWrong: 0x05,
+  ecuWrong: 0x06,
+  hardwareWrong: 0x07,
+  rolledBack: 0x08,
+} as const;
+export type CheckResult = keyof typeof CHECK_STATUS;
+
+export interface CheckedImage {
+  readonly result: CheckResult;
+  /** Undefined only when the header is malformed. */
+  readonly header: ImageHeader | undefined;
+}
+
+/** Looks at one bank with everything that must be right before its code may run. */
+export function checkBank(
+  bank: Bank,
+  config: EcuConfig,
+  flash: Flash,
+  metadata: BootMetadata,
+  crypto: Crypto,
+): CheckedImage {
+  const address = config.banks.address[bank];
+  const decoded = decodeImageHeader(flash.read(address, IMAGE_HEADER_LENGTH));
+  if (decoded.type === "malformed") return { result: "headerMalformed", header: undefined };
+  const { header, signed } = decoded;
+  const found = (result: CheckResult): CheckedImage => ({ result, header });
+  if (header.size > config.banks.size - IMAGE_HEADER_LENGTH) return found("sizeWrong");
+  const code = flash.read(address + IMAGE_HEADER_LENGTH, header.size);
+  const contents = checkImage(header, code, (data) => crypto.sha256(data));
+  if (contents !== "ok") return found(contents);
+  const genuine =
+    header.signatureAlgorithm === ImageSignature.EcdsaP256 &&
+    crypto.verify("ECDSA-P256-SHA256", config.imagePublicKey, signed, header.signature);
+  if (!genuine) return found("signatureWrong");
+  if (header.ecu !== config.name) return found("ecuWrong");
+  if (header.hardwareVersion !== packVersion(config.identity.hardwareVersion)) return found("hardwareWrong");
+  if (header.securityCounter < metadata.rollbackFloor) return found("rolledBack");
+  return found("ok");
+}

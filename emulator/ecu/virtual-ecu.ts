@@ -1,0 +1,116 @@
+import type { CanLink } from "../bus/link.ts";
+import type { IsoTpChannel } from "../isotp/config.ts";
+import { IsoTpNode, type IsoTpNodeState } from "../isotp/isotp-node.ts";
+import type { Crypto } from "../kernel/crypto.ts";
+import type { Stateful } from "../kernel/machine.ts";
+import type { Prng } from "../kernel/prng.ts";
+import { Pump } from "../kernel/pump.ts";
+import type { Timeline } from "../kernel/timeline.ts";
+import type { Tracer } from "../kernel/trace.ts";
+import type { Behaviour } from "./behaviours.ts";
+import type { BootMetadata } from "./boot-metadata.ts";
+import type { EcuConfig } from "./config.ts";
+import { EcuCore, type EcuCoreState, type EcuInput, type EcuOutput, type Provision } from "./ecu-core.ts";
+import type { Running } from "./programming.ts";
+
+export interface VirtualEcuParts {
+  readonly timeline: Timeline;
+  readonly tracer: Tracer;
+  readonly crypto: Crypto;
+  /** Its own: seeds, and how flash is torn. */
+  readonly prng: Prng;
+  /** Its place on the bus, switched with the ECU's power. */
+  readonly link: CanLink;
+}
+
+export interface VirtualEcuState {
+  readonly core: EcuCoreState;
+  readonly node: IsoTpNodeState;
+}
+
+/** One ECU on a CAN bus. It is built without power; see {@link provision} and {@link powerOn}. */
+export class VirtualEcu implements Stateful<VirtualEcuState> {
+  readonly name: string;
+  readonly #link: CanLink;
+  readonly #core: EcuCore;
+  readonly #pump: Pump<EcuInput, EcuOutput>;
+  readonly #node: IsoTpNode;
+  readonly #channel: IsoTpChannel;
+
+  constructor(config: EcuConfig, { timeline, tracer, crypto, prng, link }: VirtualEcuParts) {
+    this.name = config.name;
+    this.#link = link;
+    this.#core = new EcuCore(config, { tracer, crypto, prng });
+    this.#pump = new Pump(this.#core, timeline, (output) => this.#deliver(output));
+    this.#node = new IsoTpNode(config.name, link, timeline, tracer);
+    this.#channel = this.#node.open(config.isotp, {
+      message: (data, functional) => this.#pump.push({ type: "request", data, functional }),
+      sent: () => this.#pump.push({ type: "sent" }),
+      failed: (direction) => this.#pump.push({ type: direction === "sending" ? "sent" : "receptionFailed" }),
+    });
+    this.#setActive(false);
+  }
+
+  get powered(): boolean {
+    return this.#core.powered;
+  }
+
+  /** What runs; undefined while the ECU is off or starting. Bank "none" is the bootloader. */
+  get running(): Running | undefined {
+    return this.#core.running;
+  }
+
+  get metadata(): BootMetadata {
+    return this.#core.metadata;
+  }
+
+  /** A copy of flash cells. @param address physical */
+  readFlash(address: number, length: number): Uint8Array {
+    return this.#core.readFlash(address, length);
+  }
+
+  /**
+   * In the factory: puts an image (header page and code) into bank A as the one to run.
+   * @throws {UsageError} while the ECU has power, or when the image is larger than the bank
+   */
+  provision(image: Uint8Array, settings?: Provision): void {
+    this.#core.provision(image, settings);
+  }
+
+  /** Harmless while it has power. */
+  powerOn(): void {
+    this.#pump.push({ type: "powerOn" });
+  }
+
+  /** At any instant: what is in RAM or on its way is gone, what flash is doing is torn. Harmless while it has none. */
+  powerOff(): void {
+    this.#pump.push({ type: "powerOff" });
+  }
+
+  /** One more misbehaviour from now on. */
+  misbehave(behaviour: Behaviour): void {
+    this.#core.misbehave(behaviour);
+  }
+
+  save(): VirtualEcuState {
+    return { core: this.#core.save(), node: this.#node.save() };
+  }
+
+  load(state: VirtualEcuState): void {
+    this.#core.load(state.core);
+    this.#node.load(state.node);
+  }
+
+  #deliver(output: EcuOutput): void {
+    if (output.type === "respond") {
+      this.#channel.send(output.data);
+      return;
+    }
+    this.#node.reset();
+    this.#setActive(output.powered);
+  }
+
+  #setActive(active: boolean): void {
+    this.#link.setActive(active);
+  }
+}

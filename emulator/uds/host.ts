@@ -1,0 +1,68 @@
+import type { Instant } from "../kernel/time.ts";
+import type { Nrc, Session } from "../wire/uds.ts";
+
+/** What came of something the server asked for. Long work is data: it is asked for again at `until`. */
+export type Work =
+  /** Done. `record` is what the positive response carries behind its fixed part. */
+  | { readonly type: "done"; readonly record: Uint8Array }
+  | { readonly type: "refused"; readonly nrc: Nrc }
+  /** Under way; `resume` tells at `until` what became of it, which may be "busy" again. */
+  | { readonly type: "busy"; readonly until: Instant };
+
+/** Where something may be done, and whether security access is needed. */
+export interface Access {
+  readonly sessions: readonly Session[];
+  readonly unlocked: boolean;
+}
+
+export interface DidRule {
+  readonly read?: Access;
+  readonly write?: Access & { readonly lengthMin: number; readonly lengthMax: number };
+}
+
+export interface RoutineRule extends Access {
+  /** Which routineControlTypes it has. */
+  readonly types: readonly number[];
+  /** What a start means to a download that is under way: it ends it, or must wait for it (NRC 0x24). */
+  readonly download: "ends" | "refused";
+}
+
+/** What the bench made the server do instead of the right thing. */
+export type Misbehaviour = { readonly type: "refuse"; readonly nrc: number } | { readonly type: "silence" };
+
+/** One request, as a misbehaviour may be bound to it. */
+export interface RequestFacts {
+  readonly sid: number;
+  /** 36 only: which block of the download it is, 1 first; a repeated block has the number it had. */
+  readonly block: number | undefined;
+}
+
+/**
+ * The ECU, as its UDS server sees it. Plain calls; nothing is called back. At most one work is under way.
+ * The server has checked session, security, lengths and sequence before it calls.
+ */
+export interface UdsHost {
+  readonly dids: ReadonlyMap<number, DidRule>;
+  readonly routines: ReadonlyMap<number, RoutineRule>;
+
+  /** The data of an identifier in {@link dids}; undefined when there is none at the moment. */
+  readData(did: number): Uint8Array | undefined;
+  writeData(did: number, data: Uint8Array, now: Instant): Work;
+  startRoutine(rid: number, option: Uint8Array, now: Instant): Work;
+  requestDownload(address: number, size: number, now: Instant): Work;
+  /** @param offset where in the download `data` belongs; blocks come in order and without gaps */
+  transferData(offset: number, data: Uint8Array, now: Instant): Work;
+  transferExit(now: Instant): Work;
+  /** Makes ready for a reset, which then follows once the response is on the wire. */
+  prepareReset(now: Instant): Work;
+  /** What became of the work that was "busy" until `now`. */
+  resume(now: Instant): Work;
+
+  /** A new seed: uint32, never 0. */
+  seed(): number;
+  misbehave(facts: RequestFacts): Misbehaviour | undefined;
+}
+
+export const NOTHING = new Uint8Array(0);
+export const DONE: Work = { type: "done", record: NOTHING };
+export const refused = (nrc: Nrc): Work => ({ type: "refused", nrc });

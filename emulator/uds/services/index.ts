@@ -1,0 +1,27 @@
+import type { Service } from "../service.ts";
+import { diagnosticSessionControl } from "./diagnostic-session-control.ts";
+import { ecuReset } from "./ecu-reset.ts";
+import { readDataByIdentifier } from "./read-data-by-identifier.ts";
+import { requestDownload } from "./request-download.ts";
+import { requestTransferExit } from "./request-transfer-exit.ts";
+import { routineControl } from "./routine-control.ts";
+import { securityAccess } from "./security-access.ts";
+import { testerPresent } from "./tester-present.ts";
+import { transferData } from "./transfer-data.ts";
+import { writeDataByIdentifier } from "./write-data-by-identifier.ts";
+
+/** Every service that the server has, by SID. */
+export const SERVICES: ReadonlyMap<number, Service> = new Map(
+  [
+    diagnosticSessionControl,
+    ecuReset,
+    readDataByIdentifier,
+    securityAccess,
+    writeDataByIdentifier,
+    routineControl,
+    requestDownload,
+    transferData,
+    requestTransferExit,
+    testerPresent,
+  ].map((service) => [service.sid, service]),
+);

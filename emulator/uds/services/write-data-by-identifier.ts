@@ -1,0 +1,23 @@
+import { Sid } from "../../wire/uds.ts";
+import { accessNrc, fromWork, NON_DEFAULT, negative, type Service, uint16, WRONG_LENGTH } from "../service.ts";
+
+const DATA_OFFSET = 3;
+
+/** 0x2E. (ISO 14229-1:2020, 11.7 and Figure 25) */
+export const writeDataByIdentifier: Service = {
+  sid: Sid.WriteDataByIdentifier,
+  sessions: NON_DEFAULT,
+  unlocked: false,
+  functional: false,
+  subFunctions: "none",
+  run(request, { host, memory, now }) {
+    if (request.length <= DATA_OFFSET) return WRONG_LENGTH;
+    const did = uint16(request, 1);
+    const rule = host.dids.get(did)?.write;
+    const nrc = accessNrc(rule, memory);
+    if (rule === undefined || nrc !== undefined) return negative(nrc as NonNullable<typeof nrc>);
+    const data = request.slice(DATA_OFFSET);
+    if (data.length < rule.lengthMin || data.length > rule.lengthMax) return WRONG_LENGTH;
+    return fromWork(host.writeData(did, data, now), Sid.WriteDataByIdentifier, [did >>> 8, did & 0xff]);
+  },
+};

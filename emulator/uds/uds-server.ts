@@ -1,0 +1,309 @@
+import type { Machine, Stateful } from "../kernel/machine.ts";
+import { earliest, type Instant, plus } from "../kernel/time.ts";
+import type { Tracer } from "../kernel/trace.ts";
+import { NEGATIVE_RESPONSE, Nrc, Session, Sid, SUPPRESS_POSITIVE_RESPONSE } from "../wire/uds.ts";
+import type { UdsConfig } from "./config.ts";
+import type { UdsHost } from "./host.ts";
+import { type Answer, freshMemory, joined, type ResetType, type ServerMemory, type Service } from "./service.ts";
+import { SERVICES } from "./services/index.ts";
+import { ZERO_SUB_FUNCTION } from "./services/tester-present.ts";
+
+export type UdsInput =
+  | { readonly type: "request"; readonly data: Uint8Array; readonly functional: boolean }
+  /** The first frame of a longer request has come: S3 stops here, not when the message is whole. */
+  | { readonly type: "receiving" }
+  /** A longer request broke off. */
+  | { readonly type: "receptionFailed" }
+  /** The last response is on the wire, or will never be. */
+  | { readonly type: "sent" };
+
+export type UdsOutput =
+  | { readonly type: "respond"; readonly data: Uint8Array }
+  | { readonly type: "reset"; readonly resetType: ResetType };
+
+/** A request that the host works on. */
+interface InProgress {
+  readonly sid: number;
+  readonly functional: boolean;
+  readonly suppress: boolean;
+  /** The positive response, but for the record that the work ends with. */
+  readonly response: Uint8Array;
+  readonly reset: ResetType | undefined;
+  readonly until: Instant;
+  /** When the next 0x78 goes out. */
+  readonly pendingAt: Instant;
+  readonly pendingSent: boolean;
+}
+
+interface Response {
+  readonly data: Uint8Array;
+  readonly reset: ResetType | undefined;
+}
+
+export interface UdsServerState {
+  readonly memory: Readonly<ServerMemory>;
+  readonly work: InProgress | undefined;
+  readonly s3At: Instant | undefined;
+  /** Responses in order; the first is being sent when `sending`. */
+  readonly outbox: readonly Response[];
+  readonly sending: boolean;
+  readonly resetDue: ResetType | undefined;
+}
+
+/** More responses than that wait for the bus only when a tester floods the server; further requests are then dropped. */
+const OUTBOX_MAX = 4;
+
+/** Not sent as an answer to a functional request, unless a 0x78 went before. (ISO 14229-1:2020, 8.7, Table 6) */
+const SILENT_WHEN_FUNCTIONAL: ReadonlySet<number> = new Set([
+  Nrc.ServiceNotSupported,
+  Nrc.SubFunctionNotSupported,
+  Nrc.RequestOutOfRange,
+  Nrc.SubFunctionNotSupportedInActiveSession,
+  Nrc.ServiceNotSupportedInActiveSession,
+]);
+
+/**
+ * The server side of UDS for one tester. Requests are checked in the order of ISO 14229-1:2020, 8.7 (Figures 5 and 6),
+ * so that the first NRC that applies is the one that is sent. Long work is the host's; meanwhile the server keeps the
+ * tester waiting with 0x78, holds S3 and answers other requests with 0x21.
+ */
+export class UdsServer implements Machine<UdsInput, UdsOutput>, Stateful<UdsServerState> {
+  readonly #name: string;
+  readonly #config: UdsConfig;
+  readonly #host: UdsHost;
+  readonly #tracer: Tracer;
+  #memory: ServerMemory = freshMemory();
+  #work: InProgress | undefined;
+  #s3At: Instant | undefined;
+  #outbox: Response[] = [];
+  #sending = false;
+  #resetDue: ResetType | undefined;
+
+  constructor(name: string, config: UdsConfig, host: UdsHost, tracer: Tracer) {
+    this.#name = name;
+    this.#config = config;
+    this.#host = host;
+    this.#tracer = tracer;
+  }
+
+  get session(): Session {
+    return this.#memory.session;
+  }
+
+  handle(input: UdsInput, now: Instant): void {
+    switch (input.type) {
+      case "request":
+        if (input.data.length > 0 && this.#outbox.length < OUTBOX_MAX && !this.#resetPending) {
+          this.#request(input.data, input.functional, now);
+        }
+        break;
+      case "receiving":
+        this.#s3At = undefined;
+        return;
+      case "receptionFailed":
+        break;
+      case "sent":
+        this.#sent();
+        break;
+    }
+    this.#restartS3(now);
+  }
+
+  handleDeadline(now: Instant): void {
+    const work = this.#work;
+    if (work !== undefined && work.until <= now) this.#resume(work, now);
+    else if (work !== undefined && work.pendingAt <= now) this.#sendPending(work, now);
+    if (this.#s3At !== undefined && this.#s3At <= now) this.#endSession(now);
+  }
+
+  poll(): UdsOutput | undefined {
+    const next = this.#outbox[0];
+    if (next !== undefined && !this.#sending) {
+      this.#sending = true;
+      return { type: "respond", data: next.data };
+    }
+    if (this.#resetDue !== undefined && next === undefined) {
+      const resetType = this.#resetDue;
+      this.#resetDue = undefined;
+      return { type: "reset", resetType };
+    }
+    return undefined;
+  }
+
+  nextDeadline(): Instant | undefined {
+    return earliest(this.#s3At, this.#work?.until, this.#work?.pendingAt);
+  }
+
+  /** As after power-up: everything that was going on is forgotten. */
+  reset(): void {
+    this.#memory = freshMemory();
+    this.#work = undefined;
+    this.#s3At = undefined;
+    this.#outbox = [];
+    this.#sending = false;
+    this.#resetDue = undefined;
+  }
+
+  save(): UdsServerState {
+    return {
+      memory: { ...this.#memory },
+      work: this.#work,
+      s3At: this.#s3At,
+      outbox: [...this.#outbox],
+      sending: this.#sending,
+      resetDue: this.#resetDue,
+    };
+  }
+
+  load(state: UdsServerState): void {
+    this.#memory = { ...state.memory };
+    this.#work = state.work;
+    this.#s3At = state.s3At;
+    this.#outbox = [...state.outbox];
+    this.#sending = state.sending;
+    this.#resetDue = state.resetDue;
+  }
+
+  get #resetPending(): boolean {
+    return this.#resetDue !== undefined || this.#outbox.some(({ reset }) => reset !== undefined);
+  }
+
+  #request(data: Uint8Array, functional: boolean, now: Instant): void {
+    this.#tracer.record(now, this.#name, "uds.request", { addressing: functional ? "functional" : "physical", data });
+    const sid = data[0] as number;
+    if (this.#work !== undefined) {
+      if (!isKeepAlive(data)) this.#push(negativeResponse(sid, Nrc.BusyRepeatRequest), now);
+      return;
+    }
+    this.#s3At = undefined;
+    const service = SERVICES.get(sid);
+    const misbehaviour = this.#host.misbehave({ sid, block: this.#blockOf(data) });
+    if (misbehaviour?.type === "silence") return;
+    const before = this.#memory.session;
+    const answer: Answer =
+      misbehaviour === undefined
+        ? this.#answer(data, service, functional, now)
+        : { type: "negative", nrc: misbehaviour.nrc };
+    if (misbehaviour !== undefined && misbehaviour.nrc !== Nrc.BusyRepeatRequest) {
+      service?.ended?.(false, this.#context(now));
+    }
+    const suppress =
+      service !== undefined && service.subFunctions !== "none" && ((data[1] ?? 0) & SUPPRESS_POSITIVE_RESPONSE) !== 0;
+    this.#give(sid, answer, { functional, suppress, pendingSent: false }, now);
+    const { session } = this.#memory;
+    if (session !== before) this.#tracer.record(now, this.#name, "uds.session", { from: before, to: session });
+  }
+
+  #answer(data: Uint8Array, service: Service | undefined, functional: boolean, now: Instant): Answer {
+    if (service === undefined || (functional && !service.functional)) {
+      return { type: "negative", nrc: Nrc.ServiceNotSupported };
+    }
+    const nrc = this.#refusal(data, service);
+    return nrc === undefined ? service.run(data, this.#context(now)) : { type: "negative", nrc };
+  }
+
+  /** The checks that are the same for all services, in their order. (ISO 14229-1:2020, Figures 5 and 6) */
+  #refusal(data: Uint8Array, service: Service): Nrc | undefined {
+    const { session, unlocked } = this.#memory;
+    if (!service.sessions.includes(session)) return Nrc.ServiceNotSupportedInActiveSession;
+    if (service.unlocked && !unlocked) return Nrc.SecurityAccessDenied;
+    if (typeof service.subFunctions === "string") return undefined;
+    const octet = data[1];
+    if (octet === undefined) return Nrc.IncorrectMessageLengthOrInvalidFormat;
+    const sessions = service.subFunctions.get(octet & ~SUPPRESS_POSITIVE_RESPONSE);
+    if (sessions === undefined) return Nrc.SubFunctionNotSupported;
+    return sessions.includes(session) ? undefined : Nrc.SubFunctionNotSupportedInActiveSession;
+  }
+
+  #context(now: Instant) {
+    return { now, config: this.#config, host: this.#host, memory: this.#memory };
+  }
+
+  /** Sends what is to be sent of an answer, or keeps it until the work on it has ended. */
+  #give(
+    sid: number,
+    answer: Answer,
+    asked: Pick<InProgress, "functional" | "suppress" | "pendingSent">,
+    now: Instant,
+  ): void {
+    if (answer.type === "busy") {
+      const { p2Server, p2ServerMargin } = this.#config;
+      const pendingAt = (now + p2Server - p2ServerMargin) as Instant;
+      const { until, response, reset } = answer;
+      this.#work = { sid, ...asked, response, reset, until, pendingAt };
+    } else if (answer.type === "negative") {
+      const silent = asked.functional && !asked.pendingSent && SILENT_WHEN_FUNCTIONAL.has(answer.nrc);
+      if (!silent) this.#push(negativeResponse(sid, answer.nrc), now);
+    } else if (asked.suppress && !asked.pendingSent) {
+      this.#resetDue = answer.reset;
+    } else {
+      this.#push(answer.response, now, answer.reset);
+    }
+  }
+
+  #resume(work: InProgress, now: Instant): void {
+    const outcome = this.#host.resume(now);
+    if (outcome.type === "busy") {
+      this.#work = { ...work, until: outcome.until };
+      if (work.pendingAt <= now) this.#sendPending(this.#work, now);
+      return;
+    }
+    this.#work = undefined;
+    SERVICES.get(work.sid)?.ended?.(outcome.type === "done", this.#context(now));
+    const reset = work.reset === undefined ? {} : { reset: work.reset };
+    const answer: Answer =
+      outcome.type === "done"
+        ? { type: "positive", response: joined(work.response, outcome.record), ...reset }
+        : { type: "negative", nrc: outcome.nrc };
+    this.#give(work.sid, answer, work, now);
+    this.#restartS3(now);
+  }
+
+  #sendPending(work: InProgress, now: Instant): void {
+    const { p2StarServer, p2StarServerMargin } = this.#config;
+    const pendingAt = (now + p2StarServer - p2StarServerMargin) as Instant;
+    this.#work = { ...work, pendingSent: true, pendingAt };
+    this.#push(negativeResponse(work.sid, Nrc.RequestCorrectlyReceivedResponsePending), now);
+  }
+
+  #push(data: Uint8Array, now: Instant, reset?: ResetType): void {
+    this.#tracer.record(now, this.#name, "uds.response", { data });
+    this.#outbox.push({ data, reset });
+  }
+
+  #sent(): void {
+    if (!this.#sending) return;
+    this.#sending = false;
+    const sent = this.#outbox.shift();
+    if (sent?.reset !== undefined) this.#resetDue = sent.reset;
+  }
+
+  /** S3 runs only while nothing is asked, worked on or being answered. (ISO 14229-2:2021, 9.4) */
+  #restartS3(now: Instant): void {
+    const idle = this.#work === undefined && this.#outbox.length === 0;
+    const running = idle && this.#memory.session !== Session.Default;
+    this.#s3At = running ? plus(now, this.#config.s3Server) : undefined;
+  }
+
+  #endSession(now: Instant): void {
+    const from = this.#memory.session;
+    this.#memory.session = Session.Default;
+    this.#memory.unlocked = false;
+    this.#memory.seed = undefined;
+    this.#memory.download = undefined;
+    this.#s3At = undefined;
+    this.#tracer.record(now, this.#name, "uds.session", { from, to: Session.Default });
+  }
+
+  #blockOf(data: Uint8Array): number | undefined {
+    const download = this.#memory.download;
+    if (data[0] !== Sid.TransferData || download === undefined) return undefined;
+    return data[1] === download.lastCounter && download.blocks > 0 ? download.blocks : download.blocks + 1;
+  }
+}
+
+/** A tester keeps sessions alive without regard to what else goes on; it wants no answer and gets none. */
+const isKeepAlive = (data: Uint8Array): boolean =>
+  data.length === 2 && data[0] === Sid.TesterPresent && data[1] === (ZERO_SUB_FUNCTION | SUPPRESS_POSITIVE_RESPONSE);
+
+const negativeResponse = (sid: number, nrc: number): Uint8Array => Uint8Array.of(NEGATIVE_RESPONSE, sid, nrc);
