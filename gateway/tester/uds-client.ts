@@ -1,6 +1,6 @@
 import { type BenchError, LinkError, UsageError } from "../../emulator/kernel/errors.ts";
 import type { Machine, Stateful } from "../../emulator/kernel/machine.ts";
-import { type Duration, type Instant, ms, plus, s } from "../../emulator/kernel/time.ts";
+import { type Duration, earliest, type Instant, ms, plus, s } from "../../emulator/kernel/time.ts";
 import { toHex } from "../../emulator/wire/text.ts";
 import {
   NEGATIVE_RESPONSE,
@@ -158,7 +158,9 @@ export class UdsClient implements Machine<UdsClientInput, UdsClientOutput>, Stat
       this.#fail(new LinkError("UDS_NOT_ACKNOWLEDGED", `request ${request} was not taken over`));
     } else if (state.pendingLimit !== undefined && now >= state.pendingLimit) {
       const clause = "ISO 14229-1:2020, Table A.1, 0x78";
-      this.#fail(new UdsResponseError("UDS_PENDING_TOO_LONG", `request ${request} is answered 0x78 without end`, clause));
+      this.#fail(
+        new UdsResponseError("UDS_PENDING_TOO_LONG", `request ${request} is answered 0x78 without end`, clause),
+      );
     } else {
       this.#fail(new LinkError("UDS_TIMEOUT", `no answer to request ${request}`));
     }
@@ -239,7 +241,7 @@ export class UdsClient implements Machine<UdsClientInput, UdsClientOutput>, Stat
     this.#state = {
       name: "awaitingResponse",
       request,
-      deadline: next < pendingLimit ? next : pendingLimit,
+      deadline: earliest(next, pendingLimit) as Instant,
       pendingLimit,
     };
   }

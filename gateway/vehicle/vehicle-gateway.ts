@@ -230,6 +230,8 @@ export class VehicleGateway implements Stateful<VehicleGatewayState> {
         this.#campaignPump.push({ type: "ecu", ecu, answer: output });
         return;
       }
+      case "noted":
+        return; // odd, but it did no harm; the wire shows it
       default:
         this.#campaignPump.push({ type: "ecu", ecu, answer: output });
     }
