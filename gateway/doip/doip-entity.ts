@@ -101,6 +101,10 @@ export class DoipEntity implements Machine<DoipEntityInput, DoipEntityOutput>, S
     return this.#state.name === "active" ? this.#state.tester : undefined;
   }
 
+  get connected(): boolean {
+    return this.#state.name !== "closed";
+  }
+
   handle(input: DoipEntityInput, now: Instant): void {
     switch (input.type) {
       case "opened":
@@ -156,16 +160,12 @@ export class DoipEntity implements Machine<DoipEntityInput, DoipEntityOutput>, S
     this.#outputs = [];
   }
 
-  get #isClosed(): boolean {
-    return this.#state.name === "closed";
-  }
-
   #received(data: Uint8Array, now: Instant): void {
-    if (this.#isClosed) return;
+    if (!this.connected) return;
     this.#active(now);
     this.#framer.push(data);
     for (let message = this.#framer.next(); message !== undefined; message = this.#framer.next()) {
-      if (this.#isClosed) return; // by the message before
+      if (!this.connected) return; // by the message before
       if (message.type === "malformed") this.#unreadable(message, now);
       else this.#message(message, now);
     }
