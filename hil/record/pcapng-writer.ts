@@ -1,5 +1,6 @@
 import type { TraceEvent } from "../../emulator/kernel/trace.ts";
 import { CAPTURE_EPOCH, type CapturedFrame } from "./captured-frame.ts";
+import { withLateCloses } from "./late-closes.ts";
 import { enhancedPacket, interfaceDescription, LinkType, sectionHeader } from "./pcapng-blocks.ts";
 import { encodeSocketCan } from "./socketcan-packet.ts";
 import { StreamCapture, type StreamCaptureOptions } from "./stream-capture.ts";
@@ -38,7 +39,7 @@ export function* pcapngOfTrace(events: Iterable<TraceEvent>, options: PcapngOpti
   const streams = new StreamCapture(options);
   const interfaces = new Interfaces();
   yield sectionHeader(APPLICATION);
-  for (const event of events) {
+  for (const event of withLateCloses(events)) {
     const time = start + BigInt(event.at);
     if (event.type === "can.frame") {
       yield* interfaces.packet(LinkType.CanSocketCan, event.source, time, encodeSocketCan(event));

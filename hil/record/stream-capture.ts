@@ -1,5 +1,7 @@
 import { UsageError } from "../../emulator/kernel/errors.ts";
 import type { TraceEvent } from "../../emulator/kernel/trace.ts";
+import { DOIP_PORT } from "../../emulator/wire/doip.ts";
+import { isAbrupt } from "./late-closes.ts";
 import { TcpConversation, type TcpEnd } from "./tcp-conversation.ts";
 import type { TcpEndpoint } from "./tcp-packet.ts";
 
@@ -18,8 +20,6 @@ const DEFAULT_ADDRESSES: Readonly<Record<string, CaptureAddress>> = {
   ZG_2: { ip: "192.168.1.11" },
 };
 
-/** TCP_DATA of DoIP. (ISO 13400-2:2019, Table 48) */
-const DOIP_PORT = 13_400;
 const EPHEMERAL_PORT_MIN = 49_152;
 const EPHEMERAL_PORT_COUNT = 16_384;
 /** Keeps the sequence numbers of connections apart. */
@@ -61,7 +61,7 @@ export class StreamCapture {
     if (stream === undefined) return [];
     if (event.type === "stream.data") return stream.conversation.data(endOf(stream, event.from), event.data);
     if (event.reason === "refused") return this.#connect(stream.client, stream.server).refused();
-    return stream.conversation.closed(endOf(stream, event.by), event.reason === "reset" || event.reason === "timeout");
+    return stream.conversation.closed(endOf(stream, event.by), isAbrupt(event));
   }
 
   #connect(client: string, server: string): TcpConversation {
