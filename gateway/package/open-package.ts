@@ -32,7 +32,7 @@ export interface PackagePolicy {
 export interface PackageTools {
   readonly crypto: Crypto;
   /** Undoes a zlib or gzip stream. @returns undefined when it is none, or gives more than `lengthMax` bytes */
-  inflate(data: Uint8Array, lengthMax: number): Uint8Array | undefined;
+  readonly inflate: (data: Uint8Array, lengthMax: number) => Uint8Array | undefined;
 }
 
 /**

@@ -6,7 +6,7 @@ import { type Malformed, malformedBy } from "./malformed.ts";
 export const SWPG_MAGIC = 0x53575047;
 const HEADER_LENGTH = 64;
 /** The zonal gateway of the family takes no more, and nothing that is empty. */
-export const SWPG_PAYLOAD_MAX = 8 * 1024 * 1024;
+const PAYLOAD_MAX = 8 * 1024 * 1024;
 
 export const SwpgSoftware = { Application: 1, Bootloader: 2, Calibration: 3, Configuration: 4 } as const;
 export const SwpgCompression = { None: 0, Zlib: 1 } as const;
@@ -177,7 +177,7 @@ function inconsistency(content: SwpgPackage): string | undefined {
     ["payload", payload.length],
     ["plain payload", plainSize],
   ] as const)
-    if (size === 0 || size > SWPG_PAYLOAD_MAX) return `${name} of ${size} bytes, not 1 to ${SWPG_PAYLOAD_MAX}`;
+    if (size === 0 || size > PAYLOAD_MAX) return `${name} of ${size} bytes, not 1 to ${PAYLOAD_MAX}`;
   if (compression === SwpgCompression.None && plainSize !== payload.length)
     return `${payload.length} bytes are stored without compression, but ${plainSize} are said to come out`;
   return undefined;

@@ -111,7 +111,7 @@ export interface ZonePackage {
   readonly ecus: readonly ZoneEcu[];
 }
 
-export interface ZoneEcu {
+interface ZoneEcu {
   /** 0 is programmed first. */
   readonly priority: number;
   readonly package: EcuPackage;

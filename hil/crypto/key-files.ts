@@ -52,6 +52,7 @@ export function writeKeys(folder: string, keys: KeySet): readonly string[] {
  * Reads what {@link writeKeys} wrote. Public keys are derived from the private ones.
  * @throws {KeyFileError} KEYS_UNREADABLE when a file is missing or not what its name says, KEYS_MISMATCHED when the
  *   server's certificate is not for its key or not from the CA
+ * @public
  */
 export function readKeys(folder: string): KeySet {
   const image = readSigningKey(folder, KEY_FILES.imageKey, "ECDSA-P256-SHA256");
@@ -70,7 +71,7 @@ export function readKeys(folder: string): KeySet {
 type KeyFileErrorCode = "KEYS_EXIST" | "KEYS_UNWRITABLE" | "KEYS_UNREADABLE" | "KEYS_MISMATCHED";
 
 /** A key folder that can't be used as it is. */
-export class KeyFileError extends UsageError {
+class KeyFileError extends UsageError {
   override readonly code: KeyFileErrorCode;
 
   constructor(code: KeyFileErrorCode, message: string, options?: ErrorOptions) {

@@ -6,7 +6,8 @@ import type { DetachedSignature } from "../../gateway/source/update-source.ts";
 import type { KeySet } from "../crypto/keys.ts";
 import { type SigningKey, signWith } from "../crypto/signing-key.ts";
 import { buildImage, ReleaseError, versionField } from "./build-image.ts";
-import { type FirmwareFormat, readFirmwareFile } from "./firmware-file.ts";
+import type { FirmwareFormat } from "./firmware.ts";
+import { readFirmwareFile } from "./firmware-file.ts";
 
 /** What a release says about itself, whatever is in it. */
 interface ReleaseFrame {
@@ -71,7 +72,7 @@ interface PackedEcu extends ReleaseEcuFrame {
 }
 
 /** What is put on an update server. */
-export interface Release {
+interface Release {
   readonly bytes: Uint8Array;
   readonly signature: DetachedSignature;
 }
@@ -81,6 +82,7 @@ export interface Release {
  * be refused is made from these three, each given what is wrong.
  * @param folder where relative paths of firmware files begin
  * @throws {FirmwareError} for a file, {@link ReleaseError} for the description, {@link PackageFieldError} for a field
+ * @public
  */
 export function buildRelease(description: ReleaseDescription, keys: KeySet, folder = "."): Release {
   const bytes = packRelease(buildImages(description, keys.image, folder));

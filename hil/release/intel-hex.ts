@@ -27,8 +27,7 @@ export function readIntelHex(text: string): readonly MemoryRecord[] {
   let base = 0;
   let last = LINEAR_LAST;
   let ended = false;
-  for (const [index, raw] of linesOf(text).entries()) {
-    const content = raw.trim();
+  for (const [index, content] of linesOf(text).entries()) {
     if (content === "") continue;
     const line = index + 1;
     if (ended) throw new FirmwareError("FIRMWARE_MALFORMED", `line ${line}: a record behind the end of file record`);

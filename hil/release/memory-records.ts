@@ -43,8 +43,12 @@ export function joinRecords(
 }
 
 /** Lines without their ends and without the blanks around them; a text may end in a control-Z. */
-export const linesOf = (text: string): readonly string[] =>
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: DOS tools end text files in it
-  text.replace(/\u001a\s*$/, "").split(/\r\n|\n|\r/);
+export function linesOf(text: string): readonly string[] {
+  const end = text.trimEnd();
+  return (end.endsWith(CONTROL_Z) ? end.slice(0, -1) : end).split(/\r\n|\n|\r/).map((line) => line.trim());
+}
+
+/** DOS tools end text files in it. */
+const CONTROL_Z = "\u001a";
 
 const hex = (address: number): string => `0x${address.toString(16).padStart(8, "0")}`;

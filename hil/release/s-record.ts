@@ -16,8 +16,7 @@ export function readSRecords(text: string): readonly MemoryRecord[] {
   const records: MemoryRecord[] = [];
   let ended = false;
   let counted = false;
-  for (const [index, raw] of linesOf(text).entries()) {
-    const content = raw.trim();
+  for (const [index, content] of linesOf(text).entries()) {
     if (content === "") continue;
     const line = index + 1;
     if (ended) throw new FirmwareError("FIRMWARE_MALFORMED", `line ${line}: a record behind the end record`);

@@ -4,7 +4,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { Prng } from "../../emulator/kernel/prng.ts";
-import { readFirmware, readFirmwareFile } from "../../hil/release/firmware-file.ts";
+import { readFirmware } from "../../hil/release/firmware.ts";
+import { readFirmwareFile } from "../../hil/release/firmware-file.ts";
 import { describeWithJudge, PYTHON3 } from "../support/judges.ts";
 
 const FIRMWARE = new URL("../../fixtures/firmware/", import.meta.url).pathname;

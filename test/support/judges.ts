@@ -1,7 +1,7 @@
 import { describe, it } from "vitest";
 import { hasProgram, missingText } from "./programs.ts";
 
-export { hasProgram, PYTHON3 } from "./programs.ts";
+export { PYTHON3 } from "./programs.ts";
 
 /**
  * A suite whose judge is a program that is not ours. Where the program is missing the suite is skipped, and its title

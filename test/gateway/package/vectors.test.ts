@@ -100,7 +100,7 @@ function checkCampaign(vector: Vector): void {
   expect(metadata.packages).toMatchObject(rows);
   for (const row of rows) {
     const folder = row.target_ecu === "VMG" ? "vmg_package" : "zone1_package";
-    const bytes = fileOf(`${vector.file}/${folder}/${row.file_name}`);
+    const bytes = fileOf(`${vector.file}/${folder}/${String(row.file_name)}`);
     const { package: content, crc } = good(readSwpg(bytes));
     const [major, minor, patch, build] = content.version;
     expect({
@@ -159,6 +159,8 @@ function checkForeignZone(vector: Vector, dialect: ZoneDialect): void {
   expect(hex(crc, 8)).toBe(vector.expect.zone_crc32);
   expect(content.number).toBe(1);
   expect(content.name).toBe("Zone_Front_Left");
+  const needed = dialect === "vmg" ? [{ ecu: "ECU_091", versionMin: 0x010000 }] : [];
+  expect(content.ecus[0]?.package.dependencies).toEqual(needed);
   for (const { package: ecu } of content.ecus) {
     expect(ecu.versionText).toContain(versionText(ecu.version));
     expect([...ecu.firmware]).toEqual(Array.from({ length: ecu.firmware.length }, (_, index) => index & 0xff));
@@ -207,7 +209,7 @@ function checkRefused(vector: Vector): void {
   expect(decoded).toMatchObject({ type: "malformed", code: ERROR_CODES[vector.expect.error as string] });
   const { reason } = decoded as Malformed;
   expect(reason).toMatch(/\w/);
-  if (vector.expect.zone_number !== undefined) expect(reason).toContain(`zone ${vector.expect.zone_number}`);
+  if (vector.expect.zone_number !== undefined) expect(reason).toContain(`zone ${Number(vector.expect.zone_number)}`);
 }
 
 describe("the package vectors of the OTA family", () => {

@@ -4,12 +4,8 @@ import { join } from "node:path";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { toHex } from "../../../emulator/wire/text.ts";
-import {
-  detectFormat,
-  type FirmwareOptions,
-  readFirmware,
-  readFirmwareFile,
-} from "../../../hil/release/firmware-file.ts";
+import { type FirmwareOptions, readFirmware } from "../../../hil/release/firmware.ts";
+import { readFirmwareFile } from "../../../hil/release/firmware-file.ts";
 
 const bytesOf = (text: string): Uint8Array => new TextEncoder().encode(text);
 const read = (text: string, options?: FirmwareOptions) => readFirmware(bytesOf(text), options);
@@ -171,10 +167,9 @@ describe("a file of S-records", () => {
 
 describe("the format of a firmware file", () => {
   it("follows from its first line", () => {
-    expect(detectFormat(bytesOf(`\r\n  ${HEX_END}`))).toBe("intel-hex");
-    expect(detectFormat(bytesOf(S_END))).toBe("s-record");
-    for (const text of ["", ":", ":00", "S9", "S1x", "Something", ":abcdefghij"])
-      expect(detectFormat(bytesOf(text))).toBe("raw");
+    expect(read(`\r\n  ${hexRecord(0, 0, 1)}${HEX_END}`).format).toBe("intel-hex");
+    expect(read(sRecord(1, 2, 0, 1) + S_END).format).toBe("s-record");
+    for (const text of [":", ":00", "S9", "S1x", "Something", ":abcdefghij"]) expect(read(text).format).toBe("raw");
   });
 
   it("can be given, against what the first line looks like", () => {
@@ -205,7 +200,7 @@ describe("the format of a firmware file", () => {
 describe("firmware readers", () => {
   it("give data or a named error, whatever the text is", () => {
     const line = fc.oneof(
-      fc.string({ unit: fc.constantFrom(..."S:0123456789ABCDEFabcdef \r\n"), maxLength: 40 }),
+      fc.string({ unit: fc.constantFrom(..."S:0123456789ABCDEFabcdef \r\n".split("")), maxLength: 40 }),
       fc.constantFrom(HEX_END, S_END, hexRecord(0, 0, 1, 2), sRecord(1, 2, 0, 1, 2), hexRecord(4, 0, 0xff, 0xff)),
     );
     fc.assert(
