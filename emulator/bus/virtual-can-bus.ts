@@ -17,14 +17,8 @@ export interface VirtualCanBusConfig {
 
 /** A node of a {@link VirtualCanBus}. */
 export interface CanPort extends CanLink {
+  /** Whether it has power. A frame that is on the wire when power comes back is missed. */
   readonly active: boolean;
-
-  /**
-   * Powers the node's controller. Without power it neither receives, acknowledges nor sends: frames that wait are
-   * forgotten without a word, and one that is on the wire breaks off. A frame that is on the wire when power comes
-   * back is missed.
-   */
-  setActive(active: boolean): void;
 }
 
 export interface CanNodeState {
@@ -243,7 +237,13 @@ export class VirtualCanBus implements Stateful<VirtualCanBusState> {
     } else if (!sender.unacknowledgedTold) {
       sender.unacknowledgedTold = true;
       const { id, flags, data } = frame;
-      this.#tracer.record(now, this.name, "can.fault", { node: sender.name, fault: "notAcknowledged", id, flags, data });
+      this.#tracer.record(now, this.name, "can.fault", {
+        node: sender.name,
+        fault: "notAcknowledged",
+        id,
+        flags,
+        data,
+      });
     }
   }
 }

@@ -237,7 +237,9 @@ class Channel implements IsoTpChannel, Stateful<HalfState> {
 
   send(message: Uint8Array): void {
     if (!this.#segments && message.length > this.#singleFrameMax) {
-      throw new UsageError(`functional message of ${message.length} bytes, a single frame takes ${this.#singleFrameMax}`);
+      throw new UsageError(
+        `functional message of ${message.length} bytes, a single frame takes ${this.#singleFrameMax}`,
+      );
     }
     this.#sending.push({ type: "send", message });
   }

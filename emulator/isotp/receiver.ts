@@ -1,12 +1,9 @@
 import type { Machine, Stateful } from "../kernel/machine.ts";
 import { type Instant, plus } from "../kernel/time.ts";
+import { CAN_DATA_MAX, canLengthAtLeast } from "../wire/can-frame.ts";
 import {
-  CAN_DATA_MAX,
-  canLengthAtLeast,
-} from "../wire/can-frame.ts";
-import {
-  copyBytes,
   consecutiveFrameDataLength,
+  copyBytes,
   type DecodedNPdu,
   encodeFlowControl,
   encodeStMin,
