@@ -105,6 +105,7 @@ export class FaultyCanLink implements CanLink, CanListener, Stateful<FaultyCanLi
 
   /** Frames that are held on either side are forgotten with the power of the node. */
   setActive(active: boolean): void {
+    this.#active = active;
     if (!active) {
       this.#held = [];
       this.#passed = [];
@@ -133,18 +134,6 @@ export class FaultyCanLink implements CanLink, CanListener, Stateful<FaultyCanLi
     this.#inner.abortAll();
     this.#transmitAlarm.clear();
     for (const { asked } of this.#held.splice(0)) this.#listener?.aborted(asked, this.#timeline.now);
-  }
-
-  setActive(active: boolean): void {
-    this.#active = active;
-    if (!active) {
-      this.#held = [];
-      this.#passed = [];
-      this.#arrived = [];
-      this.#transmitAlarm.clear();
-      this.#receiveAlarm.clear();
-    }
-    this.#inner.setActive(active);
   }
 
   received(frame: CanFrame, now: Instant): void {
