@@ -56,10 +56,14 @@ export interface UpdateMemory {
   /** blockSequenceCounter of the block at `offset`. */
   readonly counter: number;
   readonly version: string;
+  /** What ran before the activation. */
+  readonly before: string;
   readonly serial: string;
   readonly hardwareVersion: string;
   /** The row whose answer did not come, so that nobody knows whether the ECU was reset. */
   readonly unanswered?: "dependencies" | "reset";
+  /** The ECU is in its default session, and nobody knows whether it was a reset of ours that brought it there. */
+  readonly unsure: boolean;
   readonly resets: number;
   /** Questions without an answer since the reset. */
   readonly silent: number;
@@ -90,6 +94,8 @@ export function freshMemory(config: UpdaterConfig, command: UpdateCommand, image
     offset: 0,
     counter: 1,
     version: "",
+    before: "",
+    unsure: false,
     serial: "",
     hardwareVersion: "",
     resets: 0,
@@ -101,7 +107,7 @@ export function freshMemory(config: UpdaterConfig, command: UpdateCommand, image
 /** What is left of it when the procedure starts over: the ECU has forgotten the session, so all of it is done again. */
 export const memoryForAnotherAttempt = (memory: UpdateMemory): UpdateMemory => {
   const { unanswered: _, ...rest } = memory;
-  return { ...rest, seed: 0, enter: true, offset: 0, counter: 1, steady: 0 };
+  return { ...rest, unsure: false, seed: 0, enter: true, offset: 0, counter: 1, steady: 0 };
 };
 
 /** Why an image must not be sent to that ECU; looked at before anything is asked of the ECU. */
@@ -134,7 +140,7 @@ export function updateProcedures(config: UpdaterConfig): Readonly<Record<UpdateC
   const programming = session("programmingSession", "session", Session.Programming);
   const defaultSession = session("defaultSession", "session", Session.Default);
   const entering = [...only(needsEntry, [programming, ...unlock(config, "Programming")])];
-  const boot = bootRows(timing);
+  const boot = bootRow(timing);
   return {
     identify: [
       { ...readRow("version", Did.SoftwareVersion, keepVersion), failed: () => undefined },
@@ -143,12 +149,13 @@ export function updateProcedures(config: UpdaterConfig): Readonly<Record<UpdateC
     ],
     program: [hardwareRow(), extended, ...unlock(config, "Extended"), ...entering, ...downloadRows(config)],
     activate: [
+      { ...readRow("before", Did.SoftwareVersion, (memory, before) => ({ ...memory, before })), phase: "activate" },
       ...only(needsEntry, [extended, ...unlock(config, "Extended")]),
       ...entering,
       dependenciesRow(timing),
       resetRow(timing),
       probeRow(timing),
-      ...boot,
+      boot,
       soakRow(timing),
     ],
     commit: [
@@ -165,7 +172,7 @@ export function updateProcedures(config: UpdaterConfig): Readonly<Record<UpdateC
       revertRow(),
       resetRow(timing),
       probeRow(timing),
-      ...boot,
+      boot,
     ],
     release: [{ ...defaultSession, givesUp: true }],
   };
@@ -351,7 +358,7 @@ const probeRow = (timing: UpdaterTiming): Row => ({
   ask: () => readData(Did.ActiveSession),
   answered: (memory, response) => {
     const { unanswered = "reset", resets } = memory;
-    if (response[3] === Session.Default) return on(withoutUnanswered(memory));
+    if (response[3] === Session.Default) return on({ ...withoutUnanswered(memory), unsure: true });
     if (resets < RESETS_MAX) return to(unanswered, { ...withoutUnanswered(memory), resets: resets + 1 });
     return fail(new UpdateError("UPDATE_RESET_FAILED", `session 0x${response[3]?.toString(16)} after a reset`));
   },
@@ -361,17 +368,23 @@ const probeRow = (timing: UpdaterTiming): Row => ({
 
 const withoutUnanswered = ({ unanswered: _, ...memory }: UpdateMemory): UpdateMemory => memory;
 
-/** Asks until the ECU has started. */
-const bootRows = (timing: UpdaterTiming): Rows => [
-  {
-    name: "boot",
-    phase: "activate",
-    pause: timing.bootDelay,
-    ask: () => readData(Did.SoftwareVersion),
-    answered: (memory, response) => on(keepVersion({ ...memory, steady: 0 }, dataText(response))),
-    failed: (memory, error) => patience("boot", memory, error, timing),
+/**
+ * Asks until the ECU has started. When it answers as before, and our reset is not certain, it may have left the session by
+ * itself (a power cut, S3): the activation is then done once more.
+ */
+const bootRow = (timing: UpdaterTiming): Row => ({
+  name: "boot",
+  phase: "activate",
+  pause: timing.bootDelay,
+  ask: () => readData(Did.SoftwareVersion),
+  answered: (memory, response) => {
+    const version = dataText(response);
+    const found = { ...memory, version, unsure: false, steady: 0 };
+    const undone = memory.unsure && !memory.enter && version === memory.before;
+    return undone ? to("extendedSession", { ...found, enter: true }) : on(found);
   },
-];
+  failed: (memory, error) => patience("boot", memory, error, timing),
+});
 
 /** New software that crashes answers for a while: it counts when it has answered alike, without a gap, long enough. */
 const soakRow = (timing: UpdaterTiming): Row => ({

@@ -42,8 +42,8 @@ export interface ZonalGatewayParts {
   readonly tracer: Tracer;
   /** The server's end. If it can stop listening, it does so while power is off. */
   readonly stream: StreamLink & { setListening?(listening: boolean): void };
-  /** The zone's bus. If its controller can be powered off, it is, with the gateway. */
-  readonly link: CanLink & { setActive?(active: boolean): void };
+  /** The gateway's place on the zone's bus, switched with its power. */
+  readonly link: CanLink;
 }
 
 /** Messages for one bus address. The first one is being sent. */
@@ -126,7 +126,7 @@ export class ZonalGateway implements Stateful<ZonalGatewayState> {
     this.#pump.push({ type: "closed" });
     for (const route of this.#routes) route.state = FRESH_ROUTE;
     this.#isotp.reset();
-    this.#parts.link.setActive?.(false);
+    this.#parts.link.setActive(false);
     this.#parts.stream.setListening?.(false);
   }
 
@@ -134,7 +134,7 @@ export class ZonalGateway implements Stateful<ZonalGatewayState> {
     if (this.#powered) return;
     this.#powered = true;
     this.#record(1);
-    this.#parts.link.setActive?.(true);
+    this.#parts.link.setActive(true);
     this.#parts.stream.setListening?.(true);
   }
 
