@@ -39,6 +39,8 @@ export interface VehicleGatewayConfig {
 export interface HostPort {
   request(id: number, request: HostRequest): void;
   abandon(id: number): void;
+  /** Whoever asked is gone: no request is of interest any more. */
+  abandonAll(): void;
 }
 
 export interface VehicleGatewayParts {
@@ -135,11 +137,14 @@ export class VehicleGateway implements Stateful<VehicleGatewayState> {
     if (!this.#powered) return;
     this.#powered = false;
     this.#parts.tracer.record(this.#now, this.#config.name, "gateway.power", { on: 0 });
+    this.#parts.host.abandonAll();
     for (const connection of this.#connections) connection.powerOff();
     this.#campaign.load(this.#fresh.campaign as never);
     this.#campaignPump.settle();
     this.#parts.source.load(this.#fresh.source);
     this.#sourcePump.settle();
+    this.#received = 0;
+    this.#total = 0;
     for (const [index, { updater, pump }] of this.#seats.entries()) {
       updater.load(this.#fresh.updaters[index] as never);
       pump.settle();
@@ -230,8 +235,6 @@ export class VehicleGateway implements Stateful<VehicleGatewayState> {
         this.#campaignPump.push({ type: "ecu", ecu, answer: output });
         return;
       }
-      case "noted":
-        return; // odd, but it did no harm; the wire shows it
       default:
         this.#campaignPump.push({ type: "ecu", ecu, answer: output });
     }

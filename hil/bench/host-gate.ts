@@ -67,7 +67,6 @@ export class HostGate implements HostPort, Outside {
     this.#driver.abandon(id);
   }
 
-  /** Gives up everything that is under way: nobody waits for it any more. */
   abandonAll(): void {
     for (const id of this.#outstanding.splice(0)) this.#driver.abandon(id);
   }

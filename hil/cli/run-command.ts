@@ -20,6 +20,7 @@ log and pcapng capture are written to DIR. Two runs of one scenario with one see
   options: {
     seed: { type: "string", value: "SEED", help: "replaces the seed of the scenario" },
     out: { type: "string", short: "o", value: "DIR", help: `folder for trace and captures (${OUT_DIR})` },
+    from: { type: "string", value: "TRACE", help: "replay: take the server's answers from a trace, use no network" },
     junit: { type: "string", value: "FILE", help: "write the result as JUnit XML too" },
     quiet: { type: "boolean", short: "q", help: "print the closing table only" },
   },
@@ -44,7 +45,9 @@ function scenarioOf({ positionals: [path, extra] }: CommandArgs): string {
 
 function optionsOf(args: CommandArgs, progress: Progress | undefined): RunOptions {
   const seed = textOption(args, "seed");
+  const from = textOption(args, "from");
   return {
+    ...(from === undefined ? {} : { from }),
     ...(seed === undefined ? {} : { seed }),
     outDir: textOption(args, "out") ?? OUT_DIR,
     onTrace: (trace) => progress?.attach(trace),

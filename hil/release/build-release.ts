@@ -72,7 +72,7 @@ interface PackedEcu extends ReleaseEcuFrame {
 }
 
 /** What is put on an update server. */
-interface Release {
+export interface Release {
   readonly bytes: Uint8Array;
   readonly signature: DetachedSignature;
 }

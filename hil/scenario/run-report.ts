@@ -76,6 +76,8 @@ export interface RunOptions {
   readonly seed?: string;
   /** Where trace and captures go; nothing is written without it. */
   readonly outDir?: string;
+  /** Path of a trace: the server's answers are taken from it, and no server is started. */
+  readonly from?: string;
   /** Called once, before the run starts, so that a live view can listen. */
   readonly onTrace?: (trace: Trace) => void;
 }

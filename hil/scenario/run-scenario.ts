@@ -1,14 +1,17 @@
 import { join } from "node:path";
+import { ReplayDivergedError } from "../bench/recorded-driver.ts";
 import { readVehicle, type Vehicle, vehiclePath } from "../bench/vehicle-file.ts";
 import { otabenchVersion } from "../cli/version.ts";
+import { makeKeys, type TlsMaterial } from "../crypto/keys.ts";
 import { candumpLines } from "../record/candump.ts";
 import { framesOf } from "../record/captured-frame.ts";
 import { pcapngOfTrace } from "../record/pcapng-writer.ts";
 import { writePieces } from "../record/pieces.ts";
-import { traceDigest, writeTraceFile } from "../record/trace-file.ts";
+import { eventsOf, readTraceFile, traceDigest, writeTraceFile } from "../record/trace-file.ts";
 import type { RunOptions, RunReport, RunScenario, StepReport } from "./run-report.ts";
 import { readScenario } from "./scenario-file.ts";
 import { ScenarioRun } from "./scenario-run.ts";
+import { HTTPS_PEER, httpsServerSide, recordedServerSide, type ServerSide } from "./server-side.ts";
 import { SourceLedger } from "./source-ledger.ts";
 
 const NS_PER_MS = 1_000_000;
@@ -18,7 +21,9 @@ export const runScenario: RunScenario = async (path, options) => {
   const scenario = await readScenario(path);
   const vehicle = await readVehicle(vehiclePath(path, scenario.vehicle));
   const seed = options.seed ?? String(scenario.seed);
-  const run = new ScenarioRun(scenario, vehicle, path, seed);
+  const keys = makeKeys(seed);
+  const side = serverSide(options.from, keys.tls, { scenario: scenario.name, seed });
+  const run = new ScenarioRun({ scenario, vehicle, path, seed, keys, side });
   const { world } = run.bench;
   const source = new SourceLedger(world.trace);
   const steps: StepReport[] = [];
@@ -33,7 +38,7 @@ export const runScenario: RunScenario = async (path, options) => {
   const verdict = failed === undefined ? "passed" : "failed";
   run.end(verdict);
   const record = world.trace.bytes();
-  const sourceReport = source.report(run.peer);
+  const sourceReport = source.report(HTTPS_PEER);
   return {
     scenario: path,
     seed,
@@ -49,6 +54,17 @@ export const runScenario: RunScenario = async (path, options) => {
     ...(sourceReport === undefined ? {} : { source: sourceReport }),
   };
 };
+
+function serverSide(from: string | undefined, tls: TlsMaterial, run: { scenario: string; seed: string }): ServerSide {
+  if (from === undefined) return httpsServerSide(tls);
+  const events = [...eventsOf(readTraceFile(from))];
+  const start = events.find(({ type }) => type === "run.started");
+  if (start?.type !== "run.started" || start.scenario !== run.scenario || start.seed !== run.seed) {
+    const recorded = start?.type === "run.started" ? `"${start.scenario}" with seed ${start.seed}` : "no whole run";
+    throw new ReplayDivergedError(`${from} is of ${recorded}, not of "${run.scenario}" with seed ${run.seed}`);
+  }
+  return recordedServerSide(tls, events);
+}
 
 type RecordFiles = Pick<RunReport, "traceFile" | "captureFile" | "candumpFile">;
 

@@ -3,7 +3,7 @@ import { type Instant, ms, plus, s } from "../../emulator/kernel/time.ts";
 import type { Trace } from "../../emulator/kernel/trace.ts";
 import type { TraceEventType } from "../../emulator/kernel/trace-events.ts";
 import type { CampaignResult } from "../../gateway/campaign/campaign-io.ts";
-import { HttpsSource } from "../../gateway/source/https/https-source.ts";
+import type { PackagePolicy } from "../../gateway/package/open-package.ts";
 import { type Bench, buildBench } from "../bench/build-bench.ts";
 import { HostGate } from "../bench/host-gate.ts";
 import { provisionEcus } from "../bench/provision.ts";
@@ -13,11 +13,9 @@ import type { Clock, RunEnd } from "../clock/clock.ts";
 import { RealClock } from "../clock/real-clock.ts";
 import { VirtualClock } from "../clock/virtual-clock.ts";
 import { inflate } from "../crypto/inflate.ts";
-import { type KeySet, makeKeys, makeTls } from "../crypto/keys.ts";
+import { type KeySet, makeKeys } from "../crypto/keys.ts";
 import { nodeCrypto } from "../crypto/node-crypto.ts";
-import { HttpDriver } from "../link/http-driver.ts";
-import type { HttpsFault } from "../server/https/faults.ts";
-import { type HttpsServer, startHttpsServer } from "../server/https/https-server.ts";
+import type { SigningKey } from "../crypto/signing-key.ts";
 import { EcuLedger } from "./ecu-ledger.ts";
 import { judge } from "./expectations.ts";
 import type { Fault } from "./fault-schema.ts";
@@ -25,15 +23,23 @@ import { Moments } from "./moments.ts";
 import { publish } from "./publish.ts";
 import type { StepReport } from "./run-report.ts";
 import type { Scenario, ScenarioRelease, ScenarioStep } from "./scenario-file.ts";
+import type { ServerSide } from "./server-side.ts";
 import { VehicleFaults } from "./vehicle-faults.ts";
 
-/** How the vehicle knows its server; where it really listens is nothing that a run may depend on. */
-const SERVER_ORIGIN = "https://localhost:4443";
-const FILE_PATH = "/firmware_v2.bin";
 /** Of a package, bytes. */
 const PACKAGE_SIZE_MAX = 64 * 1024 * 1024;
 /** Between two steps and at the end: sessions time out, new software confirms itself. */
 const SETTLE = s(10);
+
+export interface ScenarioRunParts {
+  readonly scenario: Scenario;
+  readonly vehicle: Vehicle;
+  /** Of the scenario file; its relative paths begin there. */
+  readonly path: string;
+  readonly seed: string;
+  readonly keys: KeySet;
+  readonly side: ServerSide;
+}
 
 /** A scenario while it is being run: one vehicle, one server a step, one clock. */
 export class ScenarioRun {
@@ -44,39 +50,32 @@ export class ScenarioRun {
   readonly #seed: string;
   readonly #keys: KeySet;
   readonly #clock: Clock;
-  readonly #routes = new Map<string, string>();
+  readonly #side: ServerSide;
   readonly #host: HostGate;
   readonly #limit: Instant;
   #strangers: KeySet | undefined;
   readonly #results: CampaignResult[] = [];
 
-  /** @param path of the scenario file; its relative paths begin there */
-  constructor(scenario: Scenario, vehicle: Vehicle, path: string, seed: string) {
+  constructor({ scenario, vehicle, path, seed, keys, side }: ScenarioRunParts) {
     this.#scenario = scenario;
     this.#folder = dirname(resolve(path));
     this.#seed = seed;
-    this.#keys = { ...makeKeys(seed), tls: makeTls() };
+    this.#keys = keys;
+    this.#side = side;
     this.#clock = scenario.clock === "real" ? new RealClock() : new VirtualClock();
-    this.#host = new HostGate(new HttpDriver(), this.#routes, (id, answer) =>
-      this.bench.vehicleGateway.answer(id, answer),
-    );
+    this.#host = new HostGate(side.driver, side.routes, (id, answer) => this.bench.vehicleGateway.answer(id, answer));
     this.bench = buildBench(vehicle, {
       seed,
       tools: { crypto: nodeCrypto, inflate },
       imagePublicKey: this.#keys.image.publicKey,
-      policy: { trusted: [this.#keys.package], sizeMax: PACKAGE_SIZE_MAX },
-      source: new HttpsSource({ baseUrl: SERVER_ORIGIN, path: FILE_PATH, ca: this.#keys.tls.ca }),
+      policy: { trusted: [publicPart(this.#keys.package)], sizeMax: PACKAGE_SIZE_MAX },
+      source: side.source,
       host: this.#host,
       ended: (result) => this.#results.push(result),
     });
     this.ledger = new EcuLedger(vehicle, this.bench.world.trace);
     this.#limit = plus(this.#now, s(scenario.timeoutS));
     provisionEcus(this.bench, this.#keys.image, dirname(vehiclePath(path, scenario.vehicle)));
-  }
-
-  /** The server, as the vehicle addresses it. */
-  get peer(): string {
-    return SERVER_ORIGIN + FILE_PATH;
   }
 
   /** Power for everybody, and time to start. */
@@ -91,7 +90,7 @@ export class ScenarioRun {
     const release = this.#scenario.releases[step.update];
     if (release === undefined)
       throw new FileInvalidError(`step "${step.name}" updates to "${step.update}", no such release`);
-    const server = await this.#serve(release, step.faults);
+    const withdraw = await this.#serve(release, step.faults);
     const { world, vehicleGateway } = this.bench;
     const moments = new Moments(world.timeline, world.trace);
     const faults = new VehicleFaults(this.bench, moments);
@@ -103,7 +102,6 @@ export class ScenarioRun {
       const over = (): boolean => (this.#results.length > results || faults.interrupted) && faults.settled;
       const end = await this.#clock.run(world.timeline, this.#host, over, this.#limit);
       moments.forget();
-      if (faults.interrupted) this.#host.abandonAll();
       await this.#runFor(SETTLE);
       const result = this.#results[results];
       for (const { ecu, verdict } of result?.ecus ?? []) this.ledger.judge(ecu, verdict);
@@ -111,7 +109,7 @@ export class ScenarioRun {
       return end === "done" ? report : notEnded(report, end);
     } finally {
       stop();
-      await server.close();
+      await withdraw();
     }
   }
 
@@ -134,23 +132,14 @@ export class ScenarioRun {
     await this.#clock.run(this.bench.world.timeline, this.#host, () => this.#now >= until, until);
   }
 
-  async #serve(release: ScenarioRelease, faults: readonly Fault[]): Promise<HttpsServer> {
+  #serve(release: ScenarioRelease, faults: readonly Fault[]): Promise<() => Promise<void>> {
     const publication = publish(release, faults, {
       vehicle: this.bench.vehicle,
       keys: this.#keys,
       strangerKeys: () => this.#strangerKeys(),
       folder: this.#folder,
     });
-    const tls = faults.some(({ fault }) => fault === "wrongCa") ? makeTls() : this.#keys.tls;
-    const server = await startHttpsServer({
-      certificate: tls.certificate,
-      privateKey: tls.privateKey,
-      faults: faults.flatMap(serverFault),
-    });
-    server.publish(FILE_PATH, publication.file, publication.builtAt);
-    server.publish(`${FILE_PATH}.sig`, publication.signature, publication.builtAt);
-    this.#routes.set(SERVER_ORIGIN, `https://localhost:${server.port}`);
-    return server;
+    return this.#side.serve(publication, faults);
   }
 
   #strangerKeys(): KeySet {
@@ -158,6 +147,11 @@ export class ScenarioRun {
     return this.#strangers;
   }
 }
+
+const publicPart = ({ algorithm, publicKey }: SigningKey): PackagePolicy["trusted"][number] => ({
+  algorithm,
+  publicKey,
+});
 
 function countEvents(
   trace: Trace,
@@ -169,11 +163,6 @@ function countEvents(
     for (const each of stops) each();
   };
   return { events, stop };
-}
-
-function serverFault(fault: Fault): HttpsFault[] {
-  if (fault.fault !== "serverDies") return [];
-  return [{ name: "dieAfterBytes", bytes: fault.afterBytes, requests: fault.times, path: FILE_PATH }];
 }
 
 function notEnded(report: StepReport, end: RunEnd): StepReport {
