@@ -28,7 +28,7 @@ export type SourceErrorCode =
   | "SOURCE_FAILED";
 
 /** The server's answer is against HTTP. Nothing of it has been used. */
-export class SourceProtocolError extends PeerError {
+class SourceProtocolError extends PeerError {
   override readonly code: string = "SOURCE_PROTOCOL";
   override readonly clause: string;
 

@@ -10,7 +10,7 @@ import { selectBytes } from "./select-bytes.ts";
 import { sendBody } from "./send-body.ts";
 
 /** What happens at the server. Text of a peer is cut to 200 characters. */
-export type HttpsServerEvent =
+type HttpsServerEvent =
   /** One request has been answered, as far as it went. */
   | {
       readonly type: "access";

@@ -31,13 +31,13 @@ async function startServer(options: Partial<HttpsServerOptions> = {}): Promise<H
 }
 
 /** A TLS server that says what the test wants said; answers its URL. */
-async function startRaw(talk: (socket: TLSSocket) => void, options = {}): Promise<string> {
+async function startRaw(talk: (socket: TLSSocket) => unknown, options = {}): Promise<string> {
   const { certificate, privateKey } = testTls();
   const sockets = new Set<Socket>();
   const server = createTlsServer({ cert: certificate, key: privateKey, ...options }, (socket) => {
     socket.on("error", () => {});
     socket.once("data", (chunk: Buffer) => {
-      talk(socket);
+      void talk(socket);
       socket.emit("data", chunk);
     });
   });
@@ -239,14 +239,16 @@ describe("HttpDriver names what went wrong", () => {
     expect(await failure(request("https://host.invalid/f"))).toMatchObject({ code: "HOST_REFUSED" });
   });
 
-  it("HOST_TLS_UNTRUSTED for another CA, another name, and no CA at all", async () => {
+  it.skipIf(process.platform === "darwin")("HOST_TLS_UNTRUSTED for another name", async () => {
+    const server = await startServer({ host: "127.0.0.2" }); // an address that only Linux has by itself
+    expect(await failure(request(`${server.url}/f`))).toMatchObject({ code: "HOST_TLS_UNTRUSTED" });
+  });
+
+  it("HOST_TLS_UNTRUSTED for another CA, and for no CA at all", async () => {
     const server = await startServer();
     const other = makeTls("another authority").ca;
     const url = `${server.url}/f`;
     expect(await failure(request(url, { ca: other }))).toMatchObject({ code: "HOST_TLS_UNTRUSTED" });
-    expect(await failure(request(url.replace("127.0.0.1", "127.0.0.2")))).toMatchObject({ type: "failed" });
-    const elsewhere = await startServer({ host: "127.0.0.2" });
-    expect(await failure(request(`${elsewhere.url}/f`))).toMatchObject({ code: "HOST_TLS_UNTRUSTED" });
     for (const ca of ["", "no certificate"]) {
       expect(await failure(request(url, { ca }))).toMatchObject({ code: "HOST_TLS_UNTRUSTED" });
     }

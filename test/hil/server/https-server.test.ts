@@ -5,17 +5,14 @@ import { connect as connectTls } from "node:tls";
 import { afterEach, describe, expect, it } from "vitest";
 import { Prng } from "../../../emulator/kernel/prng.ts";
 import type { HttpsFault } from "../../../hil/server/https/faults.ts";
-import {
-  type HttpsServer,
-  type HttpsServerEvent,
-  type HttpsServerOptions,
-  startHttpsServer,
-} from "../../../hil/server/https/https-server.ts";
+import { type HttpsServer, type HttpsServerOptions, startHttpsServer } from "../../../hil/server/https/https-server.ts";
 import { get, testTls } from "../../support/https-client.ts";
 
 const FILE = new Prng("file").bytes(300_000);
 const TAG = `"${createHash("sha256").update(FILE).digest("hex")}"`;
 const PATH = "/firmware_v2.bin";
+
+type HttpsServerEvent = Parameters<NonNullable<HttpsServerOptions["onEvent"]>>[0];
 
 let server: HttpsServer;
 let events: HttpsServerEvent[];
