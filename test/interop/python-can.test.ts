@@ -70,11 +70,13 @@ describeWithJudge("python3-can", "python-can reads our candump logs", () => {
       frame(0x18da15f1, Extended | Fd | BitRateSwitch, 64),
       frame(0x18da15f1, Extended | Fd | ErrorStateIndicator, 48),
       frame(0x7ff, Fd | BitRateSwitch | ErrorStateIndicator, 20),
-    ].map((one, index): CapturedFrame => ({
-      time: 1_767_225_600_000_001_000n + BigInt(index) * 1_000_000n,
-      bus: "can1",
-      frame: one,
-    }));
+    ].map(
+      (one, index): CapturedFrame => ({
+        time: 1_767_225_600_000_001_000n + BigInt(index) * 1_000_000n,
+        bus: "can1",
+        frame: one,
+      }),
+    );
     const path = join(folder, "kinds.log");
     const again = join(folder, "again.log");
     writePieces(path, candumpLines(frames));
