@@ -68,6 +68,8 @@ export class EcuBench {
   readonly resets: boolean[] = [];
   /** Responses are confirmed as sent as soon as they are given; else {@link confirm} does it. */
   confirmsAtOnce = true;
+  /** Called before time moves to the next alarm. */
+  beforeStep: (next: Instant) => void = () => undefined;
   readonly #pump: Pump<EcuInput, EcuOutput>;
 
   constructor(config: EcuConfig = smallEcu(), seed = "ecu bench") {
@@ -107,11 +109,15 @@ export class EcuBench {
   }
 
   after(span: Duration): void {
-    this.world.timeline.runUntil((this.now + span) as Instant);
+    const end = (this.now + span) as Instant;
+    for (let next = this.world.timeline.next; next !== undefined && next <= end; next = this.world.timeline.next) {
+      this.#step(next);
+    }
+    this.world.timeline.runUntil(end);
   }
 
   untilRunning(): void {
-    for (let step = 0; this.core.running === undefined && step < 10_000; step++) this.world.timeline.step();
+    while (this.core.running === undefined) this.#step(this.world.timeline.next as Instant);
   }
 
   /** Sends a request; answers everything that comes back at once, as hex texts. */
@@ -131,7 +137,7 @@ export class EcuBench {
       if (final !== undefined) return final;
       const next = this.world.timeline.next;
       if (next === undefined || next > end) return "no response";
-      this.world.timeline.step();
+      this.#step(next);
     }
   }
 
@@ -182,6 +188,11 @@ export class EcuBench {
     const found: TraceEvent[] = [];
     for (const event of this.world.trace.events()) if (event.type === type) found.push(event);
     return found as Extract<TraceEvent, { type: Type }>[];
+  }
+
+  #step(next: Instant): void {
+    this.beforeStep(next);
+    this.world.timeline.step();
   }
 
   #deliver(output: EcuOutput): void {
