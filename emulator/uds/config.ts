@@ -32,7 +32,7 @@ const BLOCK_LENGTH = 127 * 32 + 2;
 export const defaultUdsConfig = (overrides: Partial<UdsConfig> = {}): UdsConfig => ({
   p2Server: ms(50),
   p2StarServer: s(5),
-  p2ServerMargin: ms(25),
+  p2ServerMargin: ms(5),
   p2StarServerMargin: ms(500),
   s3Server: s(5),
   seedKey: "tc375Bootloader",
