@@ -2,7 +2,7 @@ import { crc32 } from "../wire/crc32.ts";
 
 export type Bank = "A" | "B";
 /** "empty" is never booted; "trial" is booted a few times and must then be confirmed by the application. */
-export type BankStatus = "empty" | "valid" | "trial";
+type BankStatus = "empty" | "valid" | "trial";
 
 export interface BankRecord {
   readonly status: BankStatus;

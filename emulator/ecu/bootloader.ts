@@ -14,7 +14,7 @@ export interface BootChoice {
   readonly reverted: { readonly from: Bank; readonly to: Bank | "none"; readonly why: RevertReason } | undefined;
 }
 
-export type RevertReason = "startsExceeded" | "imageRefused";
+type RevertReason = "startsExceeded" | "imageRefused";
 
 /**
  * Chooses the bank to run. A bank on trial has so many starts to be confirmed; then, or when the active image is refused,

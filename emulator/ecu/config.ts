@@ -6,7 +6,7 @@ import type { Bank } from "./boot-metadata.ts";
 import type { FlashGeometry } from "./flash.ts";
 
 /** Where the two images lie, and the one place where a tester sees the bank that does not run. */
-export interface BankMap {
+interface BankMap {
   /** What testers address, whichever bank it is. */
   readonly window: number;
   /** Physical address of each bank. */
@@ -80,7 +80,7 @@ const BANK_SIZE = 0x22e000;
 const BANK_B_OFFSET = 0x300000;
 
 /** The memory map and the times of the family's ECU. (docs/protocols/ecu.md) */
-export const FAMILY_CODE_FLASH: FlashGeometry = {
+const FAMILY_CODE_FLASH: FlashGeometry = {
   address: WINDOW,
   size: BANK_B_OFFSET + BANK_SIZE,
   sectorSize: 8 * KIB,
@@ -89,7 +89,7 @@ export const FAMILY_CODE_FLASH: FlashGeometry = {
   pageProgramTime: ms(5 / 16),
 };
 
-export const FAMILY_DATA_FLASH: FlashGeometry = {
+const FAMILY_DATA_FLASH: FlashGeometry = {
   address: 0xaf000000,
   size: 8 * KIB,
   sectorSize: 4 * KIB,

@@ -1,7 +1,7 @@
 import type { Stateful } from "../kernel/machine.ts";
 
 /** Bytes that are shared between a memory and the states taken of it; not the erase or write unit of the flash. */
-export const SHARE_LENGTH = 4096;
+const SHARE_LENGTH = 4096;
 const ERASED = new Uint8Array(SHARE_LENGTH).fill(0xff);
 
 /** The pieces of a memory, in order. Never changed once taken. */
@@ -24,7 +24,7 @@ export class FlashMemory implements Stateful<FlashMemoryState> {
   constructor(length: number) {
     const count = Math.ceil(length / SHARE_LENGTH);
     this.length = count * SHARE_LENGTH;
-    this.#pieces = new Array<Uint8Array>(count).fill(ERASED);
+    this.#pieces = Array.from({ length: count }, () => ERASED);
     this.#own = new Uint8Array(count);
   }
 

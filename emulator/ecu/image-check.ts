@@ -26,7 +26,7 @@ export const CHECK_STATUS = {
   hardwareWrong: 0x07,
   rolledBack: 0x08,
 } as const;
-export type CheckResult = keyof typeof CHECK_STATUS;
+type CheckResult = keyof typeof CHECK_STATUS;
 
 export interface CheckedImage {
   readonly result: CheckResult;

@@ -63,6 +63,5 @@ export interface UdsHost {
   misbehave(facts: RequestFacts): Misbehaviour | undefined;
 }
 
-export const NOTHING = new Uint8Array(0);
-export const DONE: Work = { type: "done", record: NOTHING };
+export const DONE: Work = { type: "done", record: new Uint8Array(0) };
 export const refused = (nrc: Nrc): Work => ({ type: "refused", nrc });

@@ -4,7 +4,7 @@ import type { UdsConfig } from "./config.ts";
 import type { Access, UdsHost, Work } from "./host.ts";
 
 /** A download between 34 and 37. */
-export interface Download {
+interface Download {
   readonly address: number;
   readonly size: number;
   readonly received: number;
@@ -60,7 +60,7 @@ export type Answer =
  * What the second byte of a request is: nothing special; a sub-function with suppressPosRspMsgIndicationBit, of those
  * named, in the sessions named; or a sub-function that the service checks for itself.
  */
-export type SubFunctions = "none" | "own" | ReadonlyMap<number, readonly Session[]>;
+type SubFunctions = "none" | "own" | ReadonlyMap<number, readonly Session[]>;
 
 /** One diagnostic service. The server has checked `sessions`, `unlocked` and `subFunctions` before it runs. */
 export interface Service {

@@ -1,6 +1,5 @@
 /** How an ECU turns a seed into the key it wants to see. (docs/protocols/ecu.md, security access) */
-export const SEED_KEY_FORMULAS = ["tc375Bootloader", "xorAbcd1234", "xorA5a5a5a5", "identity"] as const;
-export type SeedKeyFormula = (typeof SEED_KEY_FORMULAS)[number];
+export type SeedKeyFormula = "tc375Bootloader" | "xorAbcd1234" | "xorA5a5a5a5" | "identity";
 
 /** @param seed uint32 @returns uint32 */
 export function seedKey(formula: SeedKeyFormula, seed: number): number {

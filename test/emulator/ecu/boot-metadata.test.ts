@@ -7,12 +7,12 @@ import {
   encodeMetadata,
   METADATA_LENGTH,
 } from "../../../emulator/ecu/boot-metadata.ts";
-import { FAMILY_DATA_FLASH } from "../../../emulator/ecu/config.ts";
 import { Flash } from "../../../emulator/ecu/flash.ts";
 import { MetadataStore } from "../../../emulator/ecu/metadata-store.ts";
 import { Prng } from "../../../emulator/kernel/prng.ts";
 import { type Instant, ms, NO_TIME, RUN_START } from "../../../emulator/kernel/time.ts";
 import { Trace } from "../../../emulator/kernel/trace.ts";
+import { smallEcu } from "./support/ecu-bench.ts";
 
 const record: BootMetadata = {
   active: "B",
@@ -25,7 +25,7 @@ const withFloor = (rollbackFloor: number): BootMetadata => ({ ...BLANK_METADATA,
 /** A store on a flash of its own, and the time. */
 class StoreBench {
   readonly trace = new Trace();
-  readonly flash = new Flash("ECU", FAMILY_DATA_FLASH, this.trace);
+  readonly flash = new Flash("ECU", smallEcu().dataFlash, this.trace);
   store = new MetadataStore("ECU", this.flash, this.trace);
   now: Instant = RUN_START;
 
@@ -116,6 +116,6 @@ describe("the store of boot metadata", () => {
       bench.restart();
       expect(bench.store.current.rollbackFloor).toBe(4);
     }
-    expect([...found].sort()).toEqual([2, 3]);
+    expect([...found].sort((a, b) => a - b)).toEqual([2, 3]);
   });
 });

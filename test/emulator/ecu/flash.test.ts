@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { Flash, type FlashGeometry } from "../../../emulator/ecu/flash.ts";
-import { FlashMemory, SHARE_LENGTH } from "../../../emulator/ecu/flash-memory.ts";
+import { FlashMemory } from "../../../emulator/ecu/flash-memory.ts";
 import { Prng } from "../../../emulator/kernel/prng.ts";
 import { type Instant, ms, RUN_START } from "../../../emulator/kernel/time.ts";
 import { Trace } from "../../../emulator/kernel/trace.ts";
@@ -13,6 +13,8 @@ const GEOMETRY: FlashGeometry = {
   sectorEraseTime: ms(250),
   pageProgramTime: ms(1),
 };
+/** What a state shares, or not, in one piece. */
+const SHARE_LENGTH = 4096;
 const BASE = GEOMETRY.address;
 const at = (milliseconds: number): Instant => (RUN_START + ms(milliseconds)) as Instant;
 const filled = (length: number, octet: number): Uint8Array => new Uint8Array(length).fill(octet);

@@ -279,3 +279,124 @@ describe("an image that is no longer what it was", () => {
     expect(IMAGE_KEY.publicKey).not.toEqual(OTHER_KEY.publicKey);
   });
 });
+
+describe("boot metadata of which both copies are lost", () => {
+  it("keeps every image from running; the anti-rollback counter is that of the images, and the ECU can be programmed", () => {
+    const bench = EcuBench.running(smallEcu(), "1.0.0", { securityCounter: 3 });
+    bench.powerOff();
+    const state = bench.core.save();
+    const blank = state.dataFlash.memory.pieces.map(() => new Uint8Array(4096).fill(0xff));
+    bench.core.load({ ...state, dataFlash: { ...state.dataFlash, memory: { pieces: blank } } });
+    bench.powerOn();
+    expect(bench.core.running?.bank).toBe("none");
+    bench.enterProgramming();
+    bench.download(image("1.1.0", { securityCounter: 2 }));
+    expect(bench.ask("31 01 ff 01")).toBe("71 01 ff 01 08");
+    expect(bench.update(image("1.2.0", { securityCounter: 3 }))).toBe(`${UPDATED}, 1.2.0`);
+    bench.after(s(3));
+    expect(bench.core.metadata.rollbackFloor).toBe(3);
+  });
+});
+
+describe("programming", () => {
+  const ready = (): EcuBench => {
+    const bench = EcuBench.running();
+    bench.enterProgramming();
+    return bench;
+  };
+
+  it.each([
+    ["an address before the bank", "44 800d1fff 00000010", "7f 31 31"],
+    ["a range that ends behind the bank", "44 800d2000 00008001", "7f 31 31"],
+    ["a range that begins behind the bank", "44 ffffffff ffffffff", "7f 31 31"],
+    ["nothing", "44 800d2000 00000000", "7f 31 31"],
+    ["an unknown format", "50 800d2000 00000010", "7f 31 31"],
+    ["a range cut short", "44 800d2000 000000", "7f 31 13"],
+    ["more than a range", "44 800d2000 00000010 00", "7f 31 13"],
+  ])("refuses to erase %s, and nothing has changed then", (_title, option, answer) => {
+    const bench = ready();
+    bench.update(image("1.1.0"));
+    bench.after(s(3));
+    bench.enterProgramming();
+    expect(bench.ask(`31 01 ff 00 ${option}`)).toBe(answer);
+    expect(bench.core.metadata.banks.A.status).toBe("valid");
+  });
+
+  it("erases only the sectors that the range touches", () => {
+    const bench = ready();
+    bench.ask("31 01 ff 00 44 800d3fff 00000002");
+    expect(bench.events("flash.eraseStarted").at(-1)).toMatchObject({
+      address: bench.config.banks.address.B,
+      length: 0x4000,
+    });
+  });
+
+  it.each([
+    ["behind the bank", "44 800d2000 00008001", "7f 34 31"],
+    ["that is not on a flash page", "44 800d2010 00000010", "7f 34 31"],
+    ["of no bytes", "44 800d2000 00000000", "7f 34 31"],
+  ])("refuses a download %s", (_title, range, answer) => {
+    const bench = ready();
+    bench.ask("31 01 ff 00");
+    expect(bench.ask(`34 00 ${range}`)).toBe(answer);
+  });
+
+  it("refuses a download into a bank that was not given up, and into cells that are not erased", () => {
+    const bench = ready();
+    bench.update(image("1.1.0"));
+    bench.after(s(3));
+    bench.enterProgramming();
+    expect(bench.ask("34 00 44 800d2000 00001000")).toBe("7f 34 22");
+    bench.ask("31 01 ff 00 44 800d4000 00000100"); // gives bank A up, and leaves its first sector as it is
+    expect(bench.ask("34 00 44 800d2000 00001000")).toBe("7f 34 70");
+    expect(bench.ask("34 00 44 800d4000 00001000")).toBe("74 20 0f e2");
+  });
+
+  it("writes the fingerprint, which outlives the power", () => {
+    const bench = ready();
+    expect(bench.ask("22 f1 5b")).toBe("7f 22 31");
+    expect(bench.ask("2e f1 5b 20 26 11 21")).toBe("6e f1 5b");
+    bench.powerOff();
+    bench.powerOn();
+    expect(bench.ask("22 f1 5b f1 86")).toBe("62 f1 5b 20 26 11 21 f1 86 01");
+  });
+
+  it("answers the identity in every session", () => {
+    const bench = EcuBench.running();
+    expect(bench.ask("22 f1 8b")).toBe("62 f1 8b 20 26 01 01");
+    for (const did of ["80", "86", "87", "8a", "8b", "8c", "90", "91", "93", "95"]) {
+      expect(bench.ask(`22 f1 ${did}`).slice(0, 8)).toBe(`62 f1 ${did}`);
+    }
+  });
+});
+
+describe("a misbehaviour", () => {
+  it("strikes from its occurrence on, as often as it says", () => {
+    const behaviours = [{ name: "negativeResponse", sid: 0x3e, nrc: 0x22, occurrence: 2, times: 2 }] as const;
+    const bench = EcuBench.running(smallEcu({ behaviours }));
+    const answers = Array.from({ length: 4 }, () => bench.ask("3e 00"));
+    expect(answers).toEqual(["7e 00", "7f 3e 22", "7f 3e 22", "7e 00"]);
+  });
+
+  it("that refuses a block ends the download, and a busy answer does not", () => {
+    const bench = EcuBench.running();
+    bench.core.misbehave({ name: "negativeResponse", sid: 0x36, nrc: 0x21, atBlock: 2 });
+    bench.enterProgramming();
+    bench.ask("31 01 ff 00");
+    bench.ask("34 00 44 800d2000 00000060");
+    const block = "00".repeat(32);
+    expect(bench.ask(`36 01 ${block}`)).toBe("76 01");
+    expect(bench.ask(`36 02 ${block}`)).toBe("7f 36 21");
+    expect(bench.ask(`36 02 ${block}`)).toBe("76 02");
+    bench.core.misbehave({ name: "negativeResponse", sid: 0x36, nrc: 0x72 });
+    expect(bench.ask(`36 03 ${block}`)).toBe("7f 36 72");
+    expect(bench.ask(`36 03 ${block}`)).toBe("7f 36 24");
+  });
+
+  it("without an answer does nothing either", () => {
+    const bench = EcuBench.running();
+    bench.core.misbehave({ name: "noResponse", sid: 0x10 });
+    expect(bench.ask("10 03", ms(100))).toBe("no response");
+    expect(bench.ask("22 f1 86")).toBe("62 f1 86 01");
+  });
+});

@@ -4,7 +4,8 @@ import { classicIsoTp } from "../../../../emulator/isotp/defaults.ts";
 import { Prng } from "../../../../emulator/kernel/prng.ts";
 import { Pump } from "../../../../emulator/kernel/pump.ts";
 import { type Duration, type Instant, ms, s } from "../../../../emulator/kernel/time.ts";
-import type { TraceEvent, TraceEventType } from "../../../../emulator/kernel/trace.ts";
+import type { TraceEventOf } from "../../../../emulator/kernel/trace.ts";
+import type { TraceEventType } from "../../../../emulator/kernel/trace-events.ts";
 import { World } from "../../../../emulator/kernel/world.ts";
 import { seedKey } from "../../../../emulator/wire/seed-key.ts";
 import { fromHex, toHex } from "../../../../emulator/wire/text.ts";
@@ -184,10 +185,10 @@ export class EcuBench {
     return answer.startsWith("62") ? new TextDecoder().decode(bytes(answer).subarray(3)) : answer;
   }
 
-  events<Type extends TraceEventType>(type: Type): Extract<TraceEvent, { type: Type }>[] {
-    const found: TraceEvent[] = [];
-    for (const event of this.world.trace.events()) if (event.type === type) found.push(event);
-    return found as Extract<TraceEvent, { type: Type }>[];
+  events<Type extends TraceEventType>(type: Type): TraceEventOf<Type>[] {
+    const found: TraceEventOf<Type>[] = [];
+    for (const event of this.world.trace.events()) if (event.type === type) found.push(event as TraceEventOf<Type>);
+    return found;
   }
 
   #step(next: Instant): void {

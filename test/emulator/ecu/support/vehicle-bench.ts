@@ -2,7 +2,6 @@ import { VirtualCanBus } from "../../../../emulator/bus/virtual-can-bus.ts";
 import { defaultEcuConfig, type EcuConfig } from "../../../../emulator/ecu/config.ts";
 import { VirtualEcu } from "../../../../emulator/ecu/virtual-ecu.ts";
 import type { IsoTpChannel, IsoTpConfig } from "../../../../emulator/isotp/config.ts";
-import { classicIsoTp } from "../../../../emulator/isotp/defaults.ts";
 import { IsoTpNode } from "../../../../emulator/isotp/isotp-node.ts";
 import type { Stateful } from "../../../../emulator/kernel/machine.ts";
 import { Prng } from "../../../../emulator/kernel/prng.ts";
@@ -11,7 +10,7 @@ import { World } from "../../../../emulator/kernel/world.ts";
 import { seedKey } from "../../../../emulator/wire/seed-key.ts";
 import { toHex } from "../../../../emulator/wire/text.ts";
 import { nodeCrypto } from "../../../../hil/crypto/node-crypto.ts";
-import { ADDRESS, bytes, hex, IMAGE_KEY, image, uint32 } from "./ecu-bench.ts";
+import { ADDRESS, bytes, hex, IMAGE_KEY, uint32 } from "./ecu-bench.ts";
 
 interface TesterState {
   readonly script: readonly string[];
@@ -138,5 +137,3 @@ export function updateScript(data: Uint8Array, blockLength = 4064): readonly str
   const open = ["10 03", ...unlock, "10 02", ...unlock, "2e f1 5b 20 26 11 21"];
   return [...open, `31 01 ff 00 ${range}`, `34 00 ${range}`, ...blocks, "37", "31 01 ff 02", "31 01 ff 01", "11 01"];
 }
-
-export { classicIsoTp, image };

@@ -15,13 +15,13 @@ import {
 import { type UdsInput, type UdsOutput, UdsServer } from "../../../../emulator/uds/uds-server.ts";
 import { fromHex, toHex } from "../../../../emulator/wire/text.ts";
 
-export const bytes = (hex: string): Uint8Array => fromHex(hex.replaceAll(" ", "")) as Uint8Array;
+const bytes = (hex: string): Uint8Array => fromHex(hex.replaceAll(" ", "")) as Uint8Array;
 const hex = (data: Uint8Array): string => toHex(data).replaceAll(/(..)(?!$)/g, "$1 ");
 
 const EVERYWHERE = { sessions: [1, 2, 3], unlocked: false } as const;
 
 /** A host that does nothing but take `busyFor` for it, and remembers what it was asked. */
-export class ScriptedHost implements UdsHost {
+class ScriptedHost implements UdsHost {
   readonly dids = new Map<number, DidRule>([
     [0xf186, { read: EVERYWHERE }],
     [0xf190, { read: EVERYWHERE }],
