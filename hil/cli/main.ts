@@ -1,7 +1,9 @@
+import type { PublishRelease } from "../scenario/publish-release.ts";
 import type { RunScenario } from "../scenario/run-report.ts";
 import { runCli } from "./cli.ts";
 import { convertCommand } from "./convert-command.ts";
 import { keysCommand } from "./keys-command.ts";
+import { publishCommand } from "./publish-command.ts";
 import { runCommand } from "./run-command.ts";
 import { otabenchVersion } from "./version.ts";
 
@@ -11,6 +13,11 @@ const runScenario: RunScenario = async (path, options) => {
   return bench.runScenario(path, options);
 };
 
+const publishRelease: PublishRelease = async (path, outDir, options) => {
+  const bench = await import("../scenario/publish-release.ts");
+  return bench.publishRelease(path, outDir, options);
+};
+
 // whoever reads our output may stop early, as `head` does
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {
   if (error.code !== "EPIPE") throw error;
@@ -18,7 +25,10 @@ process.stdout.on("error", (error: NodeJS.ErrnoException) => {
 });
 
 process.exitCode = await runCli(
-  { version: otabenchVersion(), commands: [runCommand(runScenario), keysCommand, convertCommand] },
+  {
+    version: otabenchVersion(),
+    commands: [runCommand(runScenario), publishCommand(publishRelease), keysCommand, convertCommand],
+  },
   process.argv.slice(2),
   {
     stdout: process.stdout,

@@ -1,4 +1,5 @@
 import type { Trace } from "../../emulator/kernel/trace.ts";
+import type { ForeignServer } from "./server-side.ts";
 
 /** How a run, or one step of it, came out. */
 export type Verdict = "passed" | "failed";
@@ -76,6 +77,10 @@ export interface RunOptions {
   readonly seed?: string;
   /** Where trace and captures go; nothing is written without it. */
   readonly outDir?: string;
+  /** Folder with keys to be used instead of those made from the seed. */
+  readonly keysDir?: string;
+  /** Somebody else's server, which has what is to be pulled; then none is started. */
+  readonly server?: ForeignServer;
   /** Path of a trace: the server's answers are taken from it, and no server is started. */
   readonly from?: string;
   /** Called once, before the run starts, so that a live view can listen. */

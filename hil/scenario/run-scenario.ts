@@ -2,6 +2,7 @@ import { join } from "node:path";
 import { ReplayDivergedError } from "../bench/recorded-driver.ts";
 import { readVehicle, type Vehicle, vehiclePath } from "../bench/vehicle-file.ts";
 import { otabenchVersion } from "../cli/version.ts";
+import { readKeys } from "../crypto/key-files.ts";
 import { makeKeys, type TlsMaterial } from "../crypto/keys.ts";
 import { candumpLines } from "../record/candump.ts";
 import { framesOf } from "../record/captured-frame.ts";
@@ -11,7 +12,7 @@ import { eventsOf, readTraceFile, traceDigest, writeTraceFile } from "../record/
 import type { RunOptions, RunReport, RunScenario, StepReport } from "./run-report.ts";
 import { readScenario } from "./scenario-file.ts";
 import { ScenarioRun } from "./scenario-run.ts";
-import { HTTPS_PEER, httpsServerSide, recordedServerSide, type ServerSide } from "./server-side.ts";
+import { foreignServerSide, HTTPS_PEER, httpsServerSide, recordedServerSide, type ServerSide } from "./server-side.ts";
 import { SourceLedger } from "./source-ledger.ts";
 
 const NS_PER_MS = 1_000_000;
@@ -21,8 +22,8 @@ export const runScenario: RunScenario = async (path, options) => {
   const scenario = await readScenario(path);
   const vehicle = await readVehicle(vehiclePath(path, scenario.vehicle));
   const seed = options.seed ?? String(scenario.seed);
-  const keys = makeKeys(seed);
-  const side = serverSide(options.from, keys.tls, { scenario: scenario.name, seed });
+  const keys = options.keysDir === undefined ? makeKeys(seed) : readKeys(options.keysDir);
+  const side = serverSide(options, keys.tls, { scenario: scenario.name, seed });
   const run = new ScenarioRun({ scenario, vehicle, path, seed, keys, side });
   const { world } = run.bench;
   const source = new SourceLedger(world.trace);
@@ -38,7 +39,7 @@ export const runScenario: RunScenario = async (path, options) => {
   const verdict = failed === undefined ? "passed" : "failed";
   run.end(verdict);
   const record = world.trace.bytes();
-  const sourceReport = source.report(HTTPS_PEER);
+  const sourceReport = source.report(options.server?.url ?? HTTPS_PEER);
   return {
     scenario: path,
     seed,
@@ -48,14 +49,16 @@ export const runScenario: RunScenario = async (path, options) => {
     virtualMs: Math.round(world.timeline.now / NS_PER_MS),
     traceDigest: traceDigest(record),
     ...writeRecords(run, vehicle, { path, seed }, options),
-    replayCommand: `npx otabench run ${path} --seed ${seed}`,
+    replayCommand: replayCommand(path, seed, options),
     ecus: run.ledger.reports(),
     steps,
     ...(sourceReport === undefined ? {} : { source: sourceReport }),
   };
 };
 
-function serverSide(from: string | undefined, tls: TlsMaterial, run: { scenario: string; seed: string }): ServerSide {
+function serverSide(options: RunOptions, tls: TlsMaterial, run: { scenario: string; seed: string }): ServerSide {
+  const { from, server } = options;
+  if (server !== undefined) return foreignServerSide(server);
   if (from === undefined) return httpsServerSide(tls);
   const events = [...eventsOf(readTraceFile(from))];
   const start = events.find(({ type }) => type === "run.started");
@@ -64,6 +67,13 @@ function serverSide(from: string | undefined, tls: TlsMaterial, run: { scenario:
     throw new ReplayDivergedError(`${from} is of ${recorded}, not of "${run.scenario}" with seed ${run.seed}`);
   }
   return recordedServerSide(tls, events);
+}
+
+/** A run whose answers came from somebody else's server, or whose keys are no function of the seed, needs more. */
+function replayCommand(path: string, seed: string, { keysDir, outDir, server }: RunOptions): string {
+  const keys = keysDir === undefined ? "" : ` --keys ${keysDir}`;
+  const from = server === undefined || outDir === undefined ? "" : ` --from ${join(outDir, "trace.otbtrace")}`;
+  return `npx otabench run ${path} --seed ${seed}${keys}${from}`;
 }
 
 type RecordFiles = Pick<RunReport, "traceFile" | "captureFile" | "candumpFile">;

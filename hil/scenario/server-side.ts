@@ -1,3 +1,4 @@
+import { UsageError } from "../../emulator/kernel/errors.ts";
 import type { TraceEvent } from "../../emulator/kernel/trace.ts";
 import { HttpsSource } from "../../gateway/source/https/https-source.ts";
 import type { UpdateSource } from "../../gateway/source/update-source.ts";
@@ -54,6 +55,37 @@ export function recordedServerSide(tls: TlsMaterial, events: Iterable<TraceEvent
     serve: async () => async () => {},
   };
 }
+
+/** A server that is somebody else's: it runs already and has its files. */
+export interface ForeignServer {
+  /** "https://host:port" */
+  readonly url: string;
+  /** Certificates that the server's must lead to, PEM. */
+  readonly ca: string;
+  /** "1.2" also takes ECDHE-RSA-AES256-GCM-SHA384 under TLS 1.2, for a server that has nothing newer. */
+  readonly tlsMin: "1.2" | "1.3";
+}
+
+/** @throws {UsageError} for anything that is no origin of an https URL */
+export function foreignServerSide({ url, ca, tlsMin }: ForeignServer): ServerSide {
+  if (!URL.canParse(url) || new URL(url).protocol !== "https:" || new URL(url).pathname !== "/") {
+    throw new UsageError(`"${url}" is no https://HOST:PORT`);
+  }
+  const { origin, host } = new URL(url);
+  return {
+    // The vehicle knows it by this name, so that its certificate is checked for it, and asks for the same paths.
+    source: new HttpsSource({ baseUrl: origin, path: FILE_PATH, ca, tlsMin }),
+    driver: new HttpDriver(),
+    routes: new Map(),
+    async serve(_, faults) {
+      const ours = faults.find(({ fault }) => !VEHICLE_FAULTS.has(fault));
+      if (ours !== undefined) throw new UsageError(`the fault "${ours.fault}" can't be put upon the server at ${host}`);
+      return async () => {};
+    },
+  };
+}
+
+const VEHICLE_FAULTS: ReadonlySet<Fault["fault"]> = new Set(["powerCut", "dropFrame", "behaviour"] as const);
 
 const httpsSource = ({ ca }: TlsMaterial): HttpsSource => new HttpsSource({ baseUrl: ORIGIN, path: FILE_PATH, ca });
 
