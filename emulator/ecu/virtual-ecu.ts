@@ -1,4 +1,4 @@
-import type { CanLink, CanPort } from "../bus/link.ts";
+import type { CanLink } from "../bus/link.ts";
 import type { IsoTpChannel } from "../isotp/config.ts";
 import { IsoTpNode, type IsoTpNodeState } from "../isotp/isotp-node.ts";
 import type { Crypto } from "../kernel/crypto.ts";
