@@ -21,7 +21,7 @@ export interface CanPort extends CanLink {
   readonly active: boolean;
 }
 
-export interface CanNodeState {
+interface CanNodeState {
   readonly waiting: readonly CanFrame[];
   readonly aborting: boolean;
   readonly unacknowledgedTold: boolean;

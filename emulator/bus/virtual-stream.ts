@@ -30,7 +30,7 @@ type Arrival = { readonly at: Instant; readonly connection: number } & (
 );
 type Closed = Extract<Arrival, { type: "closed" }>;
 
-export interface StreamEndState {
+interface StreamEndState {
   readonly phase: "closed" | "opening" | "open";
   readonly connection: number;
   readonly arrivals: readonly Arrival[];

@@ -63,19 +63,19 @@ const CRC15 = Uint16Array.from({ length: 256 }, (_, byte) => {
 
 /**
  * SOF up to the last bit before the data field, as bytes that end with it. The places in front of SOF alternate, so that
- * they add no stuff bit, and the one next to SOF is recessive.
+ * they add no stuff bit, and the one next to SOF is recessive. Written anew for every frame.
  */
 const header = new Uint8Array(6);
 const FILL = 0b0101_0101;
 
 /** How many bits of a frame go at which rate, from SOF to the end of EOF. */
-export interface CanFrameBits {
+interface CanFrameBits {
   readonly nominal: number;
   /** At the data bit rate; 0 without BRS. */
   readonly data: number;
 }
 
-/** @param frame one that can be ({@link canFrameFault}) */
+/** @param frame one that can be (`canFrameFault`)   @internal exported for its tests */
 export function canFrameBits(frame: CanFrame): CanFrameBits {
   const packed = measure(frame);
   return { nominal: packed & 0xffff, data: packed >>> 16 };

@@ -24,7 +24,7 @@ export interface CanFrame {
 /** The lengths that a DLC can say; those over 8 only in CAN FD frames. (ISO 11898-1:2015, 10.4.2.4, Table 5) */
 const LENGTHS = [0, 1, 2, 3, 4, 5, 6, 7, 8, 12, 16, 20, 24, 32, 48, 64] as const;
 export const CAN_DATA_MAX = 8;
-export const CAN_FD_DATA_MAX = 64;
+const CAN_FD_DATA_MAX = 64;
 const NO_DLC = 0xff;
 
 const DLC_OF_LENGTH = new Uint8Array(CAN_FD_DATA_MAX + 1).fill(NO_DLC);

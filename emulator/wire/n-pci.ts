@@ -2,14 +2,14 @@ import { type Duration, ms, us } from "../kernel/time.ts";
 import { CAN_DATA_MAX, canLengthAtLeast } from "./can-frame.ts";
 
 /** N_PCI type: high nibble of the first byte. (ISO 15765-2:2016, 9.6.1, Table 10) */
-export const NPciType = { SingleFrame: 0x0, FirstFrame: 0x1, ConsecutiveFrame: 0x2, FlowControl: 0x3 } as const;
+const NPciType = { SingleFrame: 0x0, FirstFrame: 0x1, ConsecutiveFrame: 0x2, FlowControl: 0x3 } as const;
 
 /** FS: low nibble of the first byte of a flow control frame. (ISO 15765-2:2016, 9.6.5.1, Table 18) */
 export const FlowStatus = { ContinueToSend: 0x0, Wait: 0x1, Overflow: 0x2 } as const;
 export type FlowStatus = (typeof FlowStatus)[keyof typeof FlowStatus];
 
 /** The largest FF_DL without escape; longer messages use 32 bits. (ISO 15765-2:2016, 9.6.3.1) */
-export const FF_DL_SHORT_MAX = 4095;
+const FF_DL_SHORT_MAX = 4095;
 export const FF_DL_MAX = 0xffff_ffff;
 const CF_PCI_LENGTH = 1;
 const FC_LENGTH = 3;
@@ -199,6 +199,7 @@ export function copyBytes(from: Uint8Array, at: number, into: Uint8Array, offset
 /**
  * STmin: the least time between two consecutive frames. 00 to 7F are whole milliseconds and F1 to F9 are 100 to 900 us;
  * every other code is reserved and stands for the longest, 127 ms. (ISO 15765-2:2016, 9.6.5.4 and 9.6.5.5)
+ * @internal exported for its table test
  */
 export function decodeStMin(code: number): Duration {
   if (code <= 0x7f) return ms(code);

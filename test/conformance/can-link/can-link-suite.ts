@@ -11,7 +11,7 @@ export interface CanLinkPair {
   /** Another node on the same bus. */
   readonly peer: CanLink;
   /** Lets that much time pass. */
-  run(span: Duration): void;
+  readonly run: (span: Duration) => void;
 }
 
 /** What a listener was told, in order. */

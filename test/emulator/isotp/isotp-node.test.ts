@@ -272,6 +272,42 @@ describe("IsoTpNode failures", () => {
   });
 });
 
+describe("IsoTpNode under random frames", () => {
+  it("goes on serving after 20 000 of them, in the midst of transfers of its own", () => {
+    const pair = new IsoTpPair({
+      tester: { nAs: ms(5), nBs: ms(5) },
+      ecu: { nBs: ms(1), nCr: ms(5), blockSize: 2, waitFramesMax: 0 },
+    });
+    const prng = new Prng(SEED);
+    for (let round = 0; round < 20_000; round++) {
+      const data = prng.bytes(prng.below(9));
+      if (data.length > 0) data[0] = (prng.below(5) << 4) | prng.below(16);
+      pair.testerPort.transmit({ id: prng.below(8) === 0 ? 0x7df : 0x7e0, flags: 0, data });
+      if (!pair.ecuChannel.sending && prng.below(50) === 0) pair.ecuChannel.send(random(12));
+      pair.run(us(100 + prng.below(300)));
+      if (round % 100 === 0) pair.run(ms(20));
+    }
+    pair.run(ms(1000));
+    expect(new Set(pair.ecuHears.short)).toEqual(
+      new Set([
+        "message",
+        "sent",
+        "receiving N_UNEXP_PDU",
+        "receiving N_WRONG_SN",
+        "receiving N_TIMEOUT_Cr",
+        "sending N_TIMEOUT_Bs",
+        "sending N_WFT_OVRN",
+        "sending N_BUFFER_OVFLW",
+        "sending N_INVALID_FS",
+      ]),
+    );
+    const before = pair.ecuHears.messages.length;
+    pair.testerChannel.send(random(777));
+    pair.end();
+    expect(pair.ecuHears.messages.slice(before)).toEqual([random(777)]);
+  });
+});
+
 describe("IsoTpNode state", () => {
   it("can be forked at any millisecond of a transfer, and both halves end alike", () => {
     const make = () => new IsoTpPair({ tester: { blockSize: 3 }, ecu: { blockSize: 5, stMin: us(100), nBr: us(50) } });

@@ -6,8 +6,8 @@ import { type Duration, type Instant, plus, RUN_START } from "../../../emulator/
 import { decodeNPdu, type NPdu } from "../../../emulator/wire/n-pci.ts";
 import { fromHex, toHex } from "../../../emulator/wire/text.ts";
 
-export const ADDRESS = { txId: 0x7e0, rxId: 0x7e8, extended: false } as const;
-export const bytesOf = (hex: string): Uint8Array => fromHex(hex.replaceAll(" ", "")) as Uint8Array;
+const ADDRESS = { txId: 0x7e0, rxId: 0x7e8, extended: false } as const;
+const bytesOf = (hex: string): Uint8Array => fromHex(hex.replaceAll(" ", "")) as Uint8Array;
 export const counting = (length: number): Uint8Array => Uint8Array.from({ length }, (_, index) => index);
 
 /** What a machine said, short: transmitted payloads as hex, the rest by name. */
