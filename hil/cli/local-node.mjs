@@ -3,7 +3,7 @@ import { createRequire } from "node:module";
 import { join } from "node:path";
 
 /** The Node that otabench is made for. */
-export const NODE_MAJOR = 26;
+const NODE_MAJOR = 26;
 
 /** Which npm package brings that Node, by platform and processor. */
 const PACKAGES = {

@@ -6,12 +6,14 @@ import { afterAll, beforeAll, expect, it } from "vitest";
 import { describeWithJudge } from "../support/judges.ts";
 
 /** Everything is handed to UDS, checksums are checked. */
-const PREFERENCES = [
-  ...["-o", "iso15765.can.ids:0x7df,0x7e0-0x7ef"],
-  ...["-o", "iso15765.can.extended_ids:0x18da0000-0x18dbffff"],
-  ...["-d", "iso15765.subdissector,uds"],
-  ...["-o", "ip.check_checksum:TRUE", "-o", "tcp.check_checksum:TRUE"],
-];
+const PREFERENCES = ["-d", "iso15765.subdissector,uds"].concat(
+  [
+    "iso15765.can.ids:0x7df,0x7e0-0x7ef",
+    "iso15765.can.extended_ids:0x18da0000-0x18dbffff",
+    "ip.check_checksum:TRUE",
+    "tcp.check_checksum:TRUE",
+  ].flatMap((preference) => ["-o", preference]),
+);
 const FIRST_FRAME = 1;
 
 /** What a capture has to hold. */

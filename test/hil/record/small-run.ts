@@ -14,7 +14,7 @@ const hex = (text: string): Uint8Array => fromHex(text.replaceAll(" ", "")) as U
 const block = (length: number): string => `36 01 ${"a5".repeat(length)}`;
 
 /** Requests and answers of a diagnostic session, longest first frames and pending answers included. */
-export const EXCHANGES: readonly (readonly [request: string, ...answers: string[]])[] = [
+const EXCHANGES: readonly (readonly [request: string, ...answers: string[]])[] = [
   ["10 03", "50 03 0032 01f4"],
   ["22 f190", `62 f190 ${Buffer.from("KMHXX00XXXX000001").toString("hex")}`],
   ["31 01 ff00 44 800d2000 00001000", "7f 31 78", "71 01 ff00"],
