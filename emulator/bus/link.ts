@@ -29,7 +29,10 @@ export interface CanLink {
 export interface CanListener {
   /** L_Data.indication: a frame of another node; `now` is the end of its EOF. */
   received(frame: CanFrame, now: Instant): void;
-  /** L_Data.confirm: the very object that was given to `transmit` has been acknowledged on the bus. */
+  /**
+   * L_Data.confirm: the very object that was given to `transmit` has been acknowledged on the bus. Comes before anything
+   * that another node sends in answer to it is `received`.
+   */
   transmitted(frame: CanFrame, now: Instant): void;
   aborted(frame: CanFrame, now: Instant): void;
 }

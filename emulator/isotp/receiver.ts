@@ -170,18 +170,15 @@ export class IsoTpReceiver implements Machine<ReceiverInput, ReceiverOutput>, St
 
   #consecutiveFrame(pdu: Extract<NPdu, { type: "CF" }>, payload: Uint8Array, now: Instant): void {
     const state = this.#state;
-    if (state.name === "idle" || state.name === "flowControlDue" || state.transfer === undefined) return;
+    if (state.name !== "receiving") return;
     const transfer = state.transfer;
     const { message, received } = transfer;
     const left = message.length - received;
     if (!isCfLength(payload.length, transfer.rxDl, left)) return;
     if (pdu.sn !== transfer.nextSn) {
-      if (state.name === "sendingFlowControl") this.#outputs.push(WITHDRAW);
       this.#giveUp("N_WRONG_SN");
       return;
     }
-    // The peer had our flow control before we were told that it is out: what it leads to is not awaited any more.
-    if (state.name === "sendingFlowControl") this.#awaitConsecutive(transfer, now);
     const length = Math.min(left, consecutiveFrameDataLength(transfer.rxDl));
     copyBytes(payload, pdu.start, message, received, length);
     transfer.received = received + length;

@@ -44,8 +44,6 @@ interface Transfer {
   stMin: Duration;
   /** FC wait frames in a row. */
   waits: number;
-  /** A flow control frame that came before the confirmation of the frame that asks for it. */
-  early: Extract<NPdu, { type: "FC" }> | undefined;
 }
 
 type State =
@@ -163,7 +161,6 @@ export class IsoTpSender implements Machine<SenderInput, SenderOutput>, Stateful
       leftInBlock: 0,
       stMin: NO_TIME,
       waits: 0,
-      early: undefined,
     };
     this.#state = { name: "transmitting", transfer, next: "flowControl", deadline };
   }
@@ -179,17 +176,11 @@ export class IsoTpSender implements Machine<SenderInput, SenderOutput>, Stateful
       this.#separate(transfer, transfer.stMin, now);
     } else {
       this.#awaitFlowControl(transfer, now);
-      const early = transfer.early;
-      transfer.early = undefined;
-      if (early !== undefined) this.#flowControl(early, now);
     }
   }
 
   #flowControl(pdu: Extract<NPdu, { type: "FC" }>, now: Instant): void {
     const state = this.#state;
-    if (state.name === "transmitting" && state.next === "flowControl" && state.transfer !== undefined) {
-      state.transfer.early = pdu;
-    }
     if (state.name !== "awaitingFlowControl") return;
     const transfer = state.transfer;
     switch (pdu.flowStatus) {

@@ -148,6 +148,21 @@ export function canLinkSuite(name: string, make: () => CanLinkPair): void {
       expect(far.frames("transmitted")).toHaveLength(1);
     });
 
+    it("confirms a frame before it hands over the answer to it", () => {
+      const { link, peer, run } = make();
+      const near = new CanLog(link);
+      const answer: CanListener = {
+        received: () => peer.transmit(canFrame(0)),
+        transmitted: () => undefined,
+        aborted: () => undefined,
+      };
+      peer.attach(answer);
+      for (const id of [1, 2]) link.transmit(canFrame(id));
+      run(ms(5));
+      const order = near.told.map(({ what }) => what);
+      expect(order).toEqual(["transmitted", "received", "transmitted", "received"]);
+    });
+
     it("tells only the listener that was attached last", () => {
       const { link, peer, run } = make();
       new CanLog(link);

@@ -295,7 +295,6 @@ describe("IsoTpNode under random frames", () => {
         "receiving N_UNEXP_PDU",
         "receiving N_WRONG_SN",
         "receiving N_TIMEOUT_Cr",
-        "sending N_TIMEOUT_Bs",
         "sending N_WFT_OVRN",
         "sending N_BUFFER_OVFLW",
         "sending N_INVALID_FS",

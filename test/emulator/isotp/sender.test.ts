@@ -153,11 +153,14 @@ describe("IsoTpSender", () => {
     expect(sender.wait(ms(5000))).toEqual([]);
   });
 
-  it("takes a flow control frame that overtook the confirmation of the first frame", () => {
+  it("ignores flow control that comes before the frame that asks for it is out", () => {
     const sender = new SenderDriver();
-    sender.send(counting(20));
-    expect(sender.receive("300000")).toEqual([]);
-    expect(sender.confirm()).toEqual(["21060708090a0b0c"]);
+    sender.send(counting(30));
+    expect(sender.receive("320000")).toEqual([]);
+    expect(sender.confirm()).toEqual([]);
+    expect(sender.receive("300100")).toEqual(["21060708090a0b0c"]);
+    expect(sender.receive("300100")).toEqual([]); // twice the same: the block is one frame long all the same
+    expect(sender.confirm()).toEqual([]);
   });
 
   it("ignores flow control in the middle of a block and when nothing is sent", () => {
