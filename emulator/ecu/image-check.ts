@@ -6,27 +6,14 @@ import {
   type ImageHeader,
   ImageSignature,
 } from "../wire/image-header.ts";
+import type { ImageStatus } from "../wire/uds.ts";
 import { packVersion } from "../wire/version.ts";
 import type { Bank, BootMetadata } from "./boot-metadata.ts";
 import type { EcuConfig } from "./config.ts";
 import type { Flash } from "./flash.ts";
 
-/**
- * What a check found first, and the byte that the routines FF01 and FF02 report it with.
- * (docs/protocols/ecu.md, routine status)
- */
-export const CHECK_STATUS = {
-  ok: 0x00,
-  headerMalformed: 0x01,
-  sizeWrong: 0x02,
-  crcWrong: 0x03,
-  digestWrong: 0x04,
-  signatureWrong: 0x05,
-  ecuWrong: 0x06,
-  hardwareWrong: 0x07,
-  rolledBack: 0x08,
-} as const;
-type CheckResult = keyof typeof CHECK_STATUS;
+/** What a check found first. */
+type CheckResult = keyof typeof ImageStatus;
 
 export interface CheckedImage {
   readonly result: CheckResult;

@@ -8,14 +8,14 @@ import { DONE, type Misbehaviour, type RequestFacts, refused, type UdsHost, type
 import { joined } from "../uds/service.ts";
 import { readAddressAndSize } from "../uds/services/address-and-size.ts";
 import { decodeImageHeader, IMAGE_HEADER_LENGTH } from "../wire/image-header.ts";
-import { Did, Nrc, Rid } from "../wire/uds.ts";
+import { Did, ImageStatus, Nrc, Rid } from "../wire/uds.ts";
 import { versionText } from "../wire/version.ts";
 import type { Behaviours } from "./behaviours.ts";
 import { type Bank, type BootMetadata, otherBank, withBank } from "./boot-metadata.ts";
 import type { EcuConfig } from "./config.ts";
 import { ascii, DIDS, identityData, ROUTINES } from "./data-identifiers.ts";
 import type { Flash, FlashStart } from "./flash.ts";
-import { CHECK_STATUS, type CheckedImage, checkBank } from "./image-check.ts";
+import { type CheckedImage, checkBank } from "./image-check.ts";
 import type { MetadataStore } from "./metadata-store.ts";
 
 /** What the ECU is running, as far as programming has to know. */
@@ -69,7 +69,7 @@ export interface ProgrammingParts {
 
 const NO_JOB: Job = { name: "idle" };
 const NO_BYTES = new Uint8Array(0);
-const STATUS_OK = Uint8Array.of(CHECK_STATUS.ok);
+const STATUS_OK = Uint8Array.of(ImageStatus.ok);
 
 /**
  * What the ECU does for its UDS server: identity, and programming of the bank that does not run.
@@ -281,7 +281,7 @@ export class Programming implements UdsHost, Stateful<ProgrammingState> {
     if (rid === Rid.RevertSoftware) {
       return this.#checked ? this.#revert(now) : this.#refused(Nrc.ConditionsNotCorrect);
     }
-    if (!this.#checked || rid === Rid.CheckMemory) return this.#done(Uint8Array.of(CHECK_STATUS[result]));
+    if (!this.#checked || rid === Rid.CheckMemory) return this.#done(Uint8Array.of(ImageStatus[result]));
     return this.#putOnTrial(now);
   }
 

@@ -52,6 +52,7 @@ export const TRACE_EVENTS = {
 
   "source.offer": { system: "name", release: "text", size: "uint" },
   "source.progress": { system: "name", received: "uint", total: "uint" },
+  /** After an interruption the download goes on there; 0 when it had to start again. */
   "source.resumed": { system: "name", offset: "uint" },
   "source.failed": { system: "name", code: "name", reason: "text" },
 

@@ -73,6 +73,28 @@ export const Rid = {
   CommitSoftware: 0x0302,
 } as const;
 
+/**
+ * routineStatusRecord of FF01 and FF02: what is wrong with the image that was written. (docs/protocols/ecu.md, routine
+ * status)
+ */
+export const ImageStatus = {
+  ok: 0x00,
+  headerMalformed: 0x01,
+  sizeWrong: 0x02,
+  crcWrong: 0x03,
+  digestWrong: 0x04,
+  signatureWrong: 0x05,
+  ecuWrong: 0x06,
+  hardwareWrong: 0x07,
+  rolledBack: 0x08,
+} as const;
+
+/** "signatureWrong (0x05)"; a status that has no name is given by number. */
+export function imageStatusText(status: number): string {
+  const name = Object.entries(ImageStatus).find(([, code]) => code === status)?.[0] ?? "status";
+  return `${name} (0x${status.toString(16).padStart(2, "0")})`;
+}
+
 /** Data identifiers. (ISO 14229-1:2020, Table C.1) */
 export const Did = {
   Fingerprint: 0xf15b,

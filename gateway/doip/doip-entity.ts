@@ -193,7 +193,12 @@ export class DoipEntity implements Machine<DoipEntityInput, DoipEntityOutput>, S
       case "vehicleIdentificationRequestVin":
         this.#write({ type: "headerNack", code: HeaderNack.UnknownPayloadType }, now); // UDP only (Table 17)
         return;
-      default:
+      case "headerNack":
+      case "vehicleAnnouncement":
+      case "routingActivationResponse":
+      case "aliveCheckRequest":
+      case "diagnosticAck":
+      case "diagnosticNack":
         return; // nothing that a tester has to say to an entity
     }
   }

@@ -252,8 +252,14 @@ export class DoipTester implements Machine<DoipTesterInput, DoipTesterOutput>, S
         this.#settle(message.source);
         this.#outputs.push({ type: "refused", target: message.source, code: message.code });
         return;
-      default:
-        return; // nothing that an entity has to say to a tester
+      case "vehicleIdentificationRequest":
+      case "vehicleIdentificationRequestEid":
+      case "vehicleIdentificationRequestVin":
+      case "vehicleAnnouncement":
+      case "routingActivationRequest":
+      case "routingActivationResponse":
+      case "aliveCheckResponse":
+        return; // nothing that an entity has to say to a tester that is ready
     }
   }
 

@@ -5,7 +5,7 @@ import type { DetachedSignature } from "../source/update-source.ts";
 import { ECU_PACKAGE_MAGIC } from "./ecu-package.ts";
 import { hex32, viewOf } from "./fields.ts";
 import type { Malformed } from "./malformed.ts";
-import { readSwpg, SWPG_MAGIC, SwpgSoftware, swpgEcu, swpgPlain } from "./swpg.ts";
+import { readSwpg, SWPG_HEADER_LENGTH, SWPG_MAGIC, SwpgSoftware, swpgEcu, swpgPlain } from "./swpg.ts";
 import { readVehiclePackage, VEHICLE_PACKAGE_MAGIC } from "./vehicle-package.ts";
 import { type EcuImage, PackageError, type PackageErrorCode, type VerifiedPackage } from "./verified-package.ts";
 import { ZONE_PACKAGE_MAGIC } from "./zone-package.ts";
@@ -83,8 +83,27 @@ function checkSignature(bytes: Uint8Array, policy: PackagePolicy, crypto: Crypto
       crypto.verify(signer.algorithm, signer.publicKey, bytes, signature.signature),
   );
   if (!good) {
+    const missing = missingBytes(bytes);
+    if (missing > 0) {
+      const reason = `the package says that it is ${missing} bytes longer, and its signature does not fit`;
+      refuse("PACKAGE_TRUNCATED", reason, "signature");
+    }
     const reason = `the ${signature.algorithm} signature is from none of the ${trusted.length} trusted signers`;
     refuse("PACKAGE_SIGNATURE_WRONG", reason, "signature");
+  }
+}
+
+/** Only to name what is wrong with bytes that are refused already: how many are missing, by what their header says. */
+function missingBytes(bytes: Uint8Array): number {
+  if (bytes.length < 12) return 0;
+  const view = viewOf(bytes);
+  switch (view.getUint32(0, true)) {
+    case VEHICLE_PACKAGE_MAGIC:
+      return view.getUint32(8, true) - bytes.length;
+    case SWPG_MAGIC:
+      return SWPG_HEADER_LENGTH + view.getUint32(8, true) - bytes.length;
+    default:
+      return 0;
   }
 }
 

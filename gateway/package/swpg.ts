@@ -4,7 +4,7 @@ import { type Malformed, malformedBy } from "./malformed.ts";
 
 /** "SWPG" as a number; little-endian on disk, so that a file begins with 47 50 57 53. */
 export const SWPG_MAGIC = 0x53575047;
-const HEADER_LENGTH = 64;
+export const SWPG_HEADER_LENGTH = 64;
 /** The zonal gateway of the family takes no more, and nothing that is empty. */
 const PAYLOAD_MAX = 8 * 1024 * 1024;
 
@@ -54,18 +54,18 @@ const malformed = malformedBy("SWPG");
 
 /** Total: any bytes give a package whose checksum is right, or a reason. The payload shares the memory of `bytes`. */
 export function readSwpg(bytes: Uint8Array): DecodedSwpg {
-  if (bytes.length < HEADER_LENGTH)
-    return malformed("PACKAGE_TRUNCATED", `${bytes.length} of ${HEADER_LENGTH} header bytes`);
+  if (bytes.length < SWPG_HEADER_LENGTH)
+    return malformed("PACKAGE_TRUNCATED", `${bytes.length} of ${SWPG_HEADER_LENGTH} header bytes`);
   const view = viewOf(bytes);
   if (view.getUint32(Offset.magic, false) === SWPG_MAGIC)
     return malformed("PACKAGE_MALFORMED", "magic 53 57 50 47: the fields are big-endian");
   const magic = view.getUint32(Offset.magic, true);
   if (magic !== SWPG_MAGIC) return malformed("PACKAGE_MALFORMED", `magic ${hex32(magic)}, not ${hex32(SWPG_MAGIC)}`);
   const size = view.getUint32(Offset.payloadSize, true);
-  const present = bytes.length - HEADER_LENGTH;
+  const present = bytes.length - SWPG_HEADER_LENGTH;
   if (present < size) return malformed("PACKAGE_TRUNCATED", `${present} of ${size} payload bytes`);
   if (present > size) return malformed("PACKAGE_MALFORMED", `${present} payload bytes where the header says ${size}`);
-  const payload = bytes.subarray(HEADER_LENGTH);
+  const payload = bytes.subarray(SWPG_HEADER_LENGTH);
   const crc = view.getUint32(Offset.crc, true);
   const actual = crc32(payload);
   if (actual !== crc)
@@ -91,7 +91,7 @@ export function readSwpg(bytes: Uint8Array): DecodedSwpg {
 export function writeSwpg(content: SwpgPackage): Uint8Array {
   const wrong = inconsistency(content);
   if (wrong !== undefined) throw new PackageFieldError(wrong);
-  const bytes = new Uint8Array(HEADER_LENGTH + content.payload.length);
+  const bytes = new Uint8Array(SWPG_HEADER_LENGTH + content.payload.length);
   const view = viewOf(bytes);
   view.setUint32(Offset.magic, SWPG_MAGIC, true);
   view.setUint16(Offset.targetId, fits(content.targetId, UINT16_MAX, "target id"), true);
@@ -107,7 +107,7 @@ export function writeSwpg(content: SwpgPackage): Uint8Array {
   view.setUint16(Offset.sourceId, fits(content.sourceId, UINT16_MAX, "source id"), true);
   view.setUint16(Offset.hopCount, fits(content.hopCount, UINT16_MAX, "hop count"), true);
   view.setUint32(Offset.sequenceNumber, fits(content.sequenceNumber, UINT32_MAX, "sequence number"), true);
-  bytes.set(content.payload, HEADER_LENGTH);
+  bytes.set(content.payload, SWPG_HEADER_LENGTH);
   return bytes;
 }
 

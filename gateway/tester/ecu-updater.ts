@@ -117,8 +117,12 @@ export class EcuUpdater implements Machine<UpdaterInput, UpdaterOutput>, Statefu
         this.#abandon();
         this.#command("release", now);
         break;
-      default:
+      case "identify":
+      case "activate":
+      case "commit":
+      case "revert":
         this.#command(input.type, now);
+        break;
     }
     this.#drain(now);
   }

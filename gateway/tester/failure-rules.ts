@@ -25,7 +25,7 @@ export const isNack = (error: BenchError, code: number): boolean =>
   error instanceof DiagnosticNackError && error.nack === code;
 
 /** The request or its answer got lost on the way; the connection to the gateway stands. */
-export const isSilence = (error: BenchError): boolean =>
+const isSilence = (error: BenchError): boolean =>
   error.code === "UDS_TIMEOUT" ||
   error.code === "UDS_NOT_ACKNOWLEDGED" ||
   isNack(error, DiagnosticNack.TransportProtocolError);

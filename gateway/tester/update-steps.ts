@@ -3,7 +3,7 @@ import type { Duration } from "../../emulator/kernel/time.ts";
 import { DiagnosticNack } from "../../emulator/wire/doip.ts";
 import { decodeImageHeader, IMAGE_HEADER_LENGTH } from "../../emulator/wire/image-header.ts";
 import { seedKey } from "../../emulator/wire/seed-key.ts";
-import { Did, Nrc, Rid, Session } from "../../emulator/wire/uds.ts";
+import { Did, imageStatusText, Nrc, Rid, Session } from "../../emulator/wire/uds.ts";
 import { packVersion, versionText } from "../../emulator/wire/version.ts";
 import { isNack, isNrc, isPassing, isSessionGone } from "./failure-rules.ts";
 import type { Procedure, Step, UpdatePhase, Verdict } from "./procedure.ts";
@@ -366,7 +366,10 @@ const probeRow = (timing: UpdaterTiming): Row => ({
     isNrc(error, Nrc.RequestOutOfRange) ? on(withoutUnanswered(memory)) : patience("probe", memory, error, timing),
 });
 
-const withoutUnanswered = ({ unanswered: _, ...memory }: UpdateMemory): UpdateMemory => memory;
+function withoutUnanswered(memory: UpdateMemory): UpdateMemory {
+  const { unanswered: _, ...rest } = memory;
+  return rest;
+}
 
 /**
  * Asks until the ECU has started. When it answers as before, and our reset is not certain, it may have left the session by
@@ -453,6 +456,6 @@ const revertRow = (): Row => ({
 });
 
 function statusError(code: UpdateError["code"], what: string, status: number | undefined): UpdateError {
-  const shown = status === undefined ? "no status" : `status 0x${status.toString(16).padStart(2, "0")}`;
+  const shown = status === undefined ? "no status" : imageStatusText(status);
   return new UpdateError(code, `${what}: ${shown}`);
 }

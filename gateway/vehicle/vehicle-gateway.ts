@@ -63,6 +63,7 @@ export interface VehicleGatewayState {
   readonly connections: readonly ZoneConnectionState[];
   readonly received: number;
   readonly total: number;
+  readonly broken: boolean;
 }
 
 interface EcuSeat {
@@ -89,6 +90,8 @@ export class VehicleGateway implements Stateful<VehicleGatewayState> {
   #powered = true;
   #received = 0;
   #total = 0;
+  /** The last request to the world outside failed. */
+  #broken = false;
 
   constructor(config: VehicleGatewayConfig, parts: VehicleGatewayParts) {
     this.#config = config;
@@ -129,6 +132,7 @@ export class VehicleGateway implements Stateful<VehicleGatewayState> {
     const { data: _, ...rest } = { data: undefined, ...answer };
     const fields = { id, kind: "http", answer: JSON.stringify(rest), data };
     this.#parts.tracer.record(this.#now, this.#config.name, "host.input", fields);
+    if (answer.type === "failed") this.#broken = true;
     this.#sourcePump.push({ type: "answer", request: id, answer });
   }
 
@@ -145,6 +149,7 @@ export class VehicleGateway implements Stateful<VehicleGatewayState> {
     this.#sourcePump.settle();
     this.#received = 0;
     this.#total = 0;
+    this.#broken = false;
     for (const [index, { updater, pump }] of this.#seats.entries()) {
       updater.load(this.#fresh.updaters[index] as never);
       pump.settle();
@@ -166,6 +171,7 @@ export class VehicleGateway implements Stateful<VehicleGatewayState> {
       connections: this.#connections.map((connection) => connection.save()),
       received: this.#received,
       total: this.#total,
+      broken: this.#broken,
     };
   }
 
@@ -179,6 +185,7 @@ export class VehicleGateway implements Stateful<VehicleGatewayState> {
     }
     this.#received = state.received;
     this.#total = state.total;
+    this.#broken = state.broken;
   }
 
   get #now(): Instant {
@@ -309,12 +316,13 @@ export class VehicleGateway implements Stateful<VehicleGatewayState> {
     if (output.type === "offer") {
       const { release, size = 0 } = output.offer;
       this.#total = size;
+      this.#received = 0;
+      this.#broken = false;
       tracer.record(this.#now, name, "source.offer", { system, release, size });
     } else if (output.type === "piece") {
       const end = output.offset + output.data.length;
-      if (output.offset < this.#received) {
-        tracer.record(this.#now, name, "source.resumed", { system, offset: output.offset });
-      }
+      if (this.#broken) tracer.record(this.#now, name, "source.resumed", { system, offset: output.offset });
+      this.#broken = false;
       this.#received = end;
       tracer.record(this.#now, name, "source.progress", { system, received: end, total: this.#total });
     } else if (output.type === "failed") {

@@ -47,7 +47,7 @@ export interface ZonalGatewayParts {
 }
 
 /** Messages for one bus address. The first one is being sent. */
-export interface RouteState {
+interface RouteState {
   readonly queue: readonly DiagnosticRequest[];
   /** The tester that is to get what the ECU says: the one that asked last. */
   readonly tester: number | undefined;
@@ -69,7 +69,7 @@ interface Route {
 }
 
 /** Functional group of all ECUs of the vehicle. (ISO 13400-2:2019, Table 13: E400 to EFFF) */
-export const FUNCTIONAL_ADDRESS = 0xe400;
+const FUNCTIONAL_ADDRESS = 0xe400;
 const QUEUE_MAX = 2;
 const FRESH_ROUTE: RouteState = { queue: [], tester: undefined };
 

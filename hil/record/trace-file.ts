@@ -50,7 +50,7 @@ export function writeTraceFile(path: string, meta: TraceMeta, record: Uint8Array
 export function readTraceFile(path: string): TraceFile {
   let bytes: Uint8Array;
   try {
-    bytes = readFileSync(path);
+    bytes = new Uint8Array(readFileSync(path)); // no Buffer: it would have a JSON form of its own
   } catch (cause) {
     throw new FileError("FILE_UNREADABLE", `can't read ${path}: ${(cause as Error).message}`, { cause });
   }

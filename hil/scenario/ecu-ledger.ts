@@ -6,12 +6,15 @@ import type { EcuReport, EcuVerdict } from "./run-report.ts";
 interface Entry {
   versionBefore: string | undefined;
   versionAfter: string;
+  /** Sent in whole transfers before, and in the one that is under way. */
   bytes: number;
+  inTransfer: number;
   frames: number;
   wireNs: number;
   firstMs: number | undefined;
   lastMs: number;
-  verdict: EcuVerdict;
+  /** What came of it in the last campaign that told. */
+  last: EcuVerdict;
 }
 
 /** Keeps the account of each ECU while a run goes on: a view of the trace. */
@@ -26,11 +29,12 @@ export class EcuLedger {
           versionBefore: undefined,
           versionAfter: "",
           bytes: 0,
+          inTransfer: 0,
           frames: 0,
           wireNs: 0,
           firstMs: undefined,
           lastMs: 0,
-          verdict: "unchanged",
+          last: "unchanged",
         };
         this.#entries.set(id, entry);
         for (const canId of [can.request, can.response])
@@ -40,10 +44,10 @@ export class EcuLedger {
     this.#listen(trace);
   }
 
-  /** What came of an ECU in the last campaign that told. */
+  /** What came of an ECU in one campaign. */
   judge(ecu: string, verdict: EcuVerdict): void {
     const entry = this.#entries.get(ecu);
-    if (entry !== undefined) entry.verdict = verdict;
+    if (entry !== undefined) entry.last = verdict;
   }
 
   reports(): EcuReport[] {
@@ -51,11 +55,11 @@ export class EcuLedger {
       ecu,
       versionBefore: entry.versionBefore ?? "",
       versionAfter: entry.versionAfter,
-      bytes: entry.bytes,
+      bytes: entry.bytes + entry.inTransfer,
       frames: entry.frames,
       wireMs: Math.round(entry.wireNs / 1_000) / 1_000,
       wallMs: entry.firstMs === undefined ? 0 : Math.round(entry.lastMs - entry.firstMs),
-      verdict: entry.verdict,
+      verdict: overall(entry),
     }));
   }
 
@@ -68,7 +72,9 @@ export class EcuLedger {
     });
     trace.on("campaign.progress", ({ ecu, phase, done }) => {
       const entry = this.#touch(ecu);
-      if (entry !== undefined && phase === "transfer") entry.bytes = done;
+      if (entry === undefined || phase !== "transfer") return;
+      if (done < entry.inTransfer) entry.bytes += entry.inTransfer; // it was begun again
+      entry.inTransfer = done;
     });
     trace.on("campaign.observed", ({ ecu, version, when }) => {
       const entry = this.#touch(ecu);
@@ -85,6 +91,13 @@ export class EcuLedger {
     entry.firstMs ??= entry.lastMs;
     return entry;
   }
+}
+
+/** Over the whole run: what it runs now against what it ran at first; the last campaign decides where that says nothing. */
+function overall({ last, versionBefore, versionAfter }: Entry): EcuVerdict {
+  if (last === "failed" || versionAfter === "") return "failed";
+  if (versionAfter !== versionBefore) return "updated";
+  return last === "rolledBack" ? "rolledBack" : "unchanged";
 }
 
 const ownerKey = (bus: string, id: number, extended: boolean): string => `${bus} ${extended ? "x" : ""}${id}`;

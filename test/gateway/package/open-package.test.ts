@@ -148,13 +148,20 @@ describe("the signature of a package", () => {
 
   it("covers every byte: one flipped bit anywhere is told as a wrong signature, whatever else it breaks", () => {
     const signature = signRelease(bytes, KEYS.package);
-    for (const at of [0, 11, 12, 200, 704, 12_287, 12_288, 13_400, bytes.length - 1]) {
+    for (const at of [0, 7, 12, 200, 704, 12_287, 12_288, 13_400, bytes.length - 1]) {
       const changed = bytes.slice();
       changed[at] = (changed[at] as number) ^ 0x10;
       expectRefusal(() => open(changed, { signature }), "PACKAGE_SIGNATURE_WRONG", "signers");
     }
-    const cut = bytes.subarray(0, -1);
-    expectRefusal(() => open(cut, { signature }), "PACKAGE_SIGNATURE_WRONG", "signers");
+  });
+
+  it("is told as a truncated file where the header says that the file is longer", () => {
+    const signature = signRelease(bytes, KEYS.package);
+    for (const length of [12, 5_000, bytes.length - 1]) {
+      const reason = `${bytes.length - length} bytes longer`;
+      expectRefusal(() => open(bytes.subarray(0, length), { signature }), "PACKAGE_TRUNCATED", reason);
+    }
+    expectRefusal(() => open(bytes.subarray(0, 11), { signature }), "PACKAGE_SIGNATURE_WRONG", "signers");
   });
 
   it("does not make up for a package that is broken inside", () => {
