@@ -8,10 +8,10 @@ export const DOIP_HEADER_LENGTH = 8;
 export const DOIP_PAYLOAD_MAX = 4 + 4095;
 
 /** Protocol versions. We send 02, as the family does and as most testers do, and take 03 as well. (Table 16) */
-export const DoipVersion = { Iso2012: 0x02, Iso2019: 0x03, Default: 0xff } as const;
+const DoipVersion = { Iso2012: 0x02, Iso2019: 0x03, Default: 0xff } as const;
 
 /** Payload types. (ISO 13400-2:2019, Table 17) */
-export const DoipPayloadType = {
+const DoipPayloadType = {
   HeaderNack: 0x0000,
   VehicleIdentificationRequest: 0x0001,
   VehicleIdentificationRequestEid: 0x0002,
@@ -92,7 +92,7 @@ export type DoipMessage =
   | DiagnosticAcknowledgement<"diagnosticAck">
   | DiagnosticAcknowledgement<"diagnosticNack">;
 
-export interface VehicleAnnouncement {
+interface VehicleAnnouncement {
   readonly type: "vehicleAnnouncement";
   /** 17 characters. */
   readonly vin: string;

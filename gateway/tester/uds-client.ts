@@ -17,7 +17,11 @@ export interface UdsClientTiming {
   /** P2Server and P2*Server until the ECU says otherwise in its answer to 0x10. */
   readonly p2Server: Duration;
   readonly p2StarServer: Duration;
-  /** Delta P2: what the way adds to them, both directions together: gateways, and transfers on slow buses. */
+  /**
+   * Delta P2: what the way adds to them, both directions together. A gateway acknowledges a request before it is on the
+   * bus, so this covers the transfers there, and N_Bs, after which the gateway says that one has failed. A bus with a
+   * long STmin needs more.
+   */
   readonly path: Duration;
   /** How long one request may be answered 0x78, in all. */
   readonly pendingMax: Duration;
@@ -28,7 +32,7 @@ export interface UdsClientTiming {
 const TIMING: UdsClientTiming = {
   p2Server: ms(50),
   p2StarServer: s(5),
-  path: s(1),
+  path: s(2),
   pendingMax: s(120),
   acknowledgeMax: s(5),
 };

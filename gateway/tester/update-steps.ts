@@ -74,6 +74,7 @@ export interface UpdateMemory {
 const RESET_HARD = 0x01;
 const LEVEL = 0x01;
 
+type Timing = UpdaterTiming & { readonly bootTriesMax: number };
 type Row = Step<UpdateMemory>;
 type Rows = Procedure<UpdateMemory>;
 type Said = Verdict<UpdateMemory>;
@@ -129,7 +130,8 @@ export function imageFault(config: UpdaterConfig, image: Uint8Array): UpdateErro
 
 /** The procedures of one ECU, row by row. (docs/protocols/ecu.md, programming sequence) */
 export function updateProcedures(config: UpdaterConfig): Readonly<Record<UpdateCommand, Rows>> {
-  const timing = { ...UPDATER_TIMING, ...config.timing };
+  const { bootTriesMax = BOOT_TRIES_MAX } = config;
+  const timing: Timing = { ...UPDATER_TIMING, ...config.timing, bootTriesMax };
   const session = (name: string, phase: UpdatePhase, type: Session): Row => ({
     name,
     phase,
@@ -325,7 +327,7 @@ const NO_IMAGE = new Uint8Array(0);
 const isTransferFailure = (error: BenchError): boolean =>
   isNrc(error, Nrc.TransferDataSuspended, Nrc.GeneralProgrammingFailure, Nrc.WrongBlockSequenceCounter);
 
-const dependenciesRow = (timing: UpdaterTiming): Row => ({
+const dependenciesRow = (timing: Timing): Row => ({
   name: "dependencies",
   phase: "activate",
   ask: () => startRoutine(Rid.CheckProgrammingDependencies),
@@ -341,7 +343,7 @@ const dependenciesRow = (timing: UpdaterTiming): Row => ({
   },
 });
 
-const resetRow = (timing: UpdaterTiming): Row => ({
+const resetRow = (timing: Timing): Row => ({
   name: "reset",
   phase: "activate",
   ask: () => ecuReset(RESET_HARD),
@@ -351,7 +353,7 @@ const resetRow = (timing: UpdaterTiming): Row => ({
 });
 
 /** Was the ECU reset? After a reset it is in its default session. */
-const probeRow = (timing: UpdaterTiming): Row => ({
+const probeRow = (timing: Timing): Row => ({
   name: "probe",
   phase: "activate",
   when: ({ unanswered }) => unanswered !== undefined,
@@ -375,7 +377,7 @@ function withoutUnanswered(memory: UpdateMemory): UpdateMemory {
  * Asks until the ECU has started. When it answers as before, and our reset is not certain, it may have left the session by
  * itself (a power cut, S3): the activation is then done once more.
  */
-const bootRow = (timing: UpdaterTiming): Row => ({
+const bootRow = (timing: Timing): Row => ({
   name: "boot",
   phase: "activate",
   pause: timing.bootDelay,
@@ -390,7 +392,7 @@ const bootRow = (timing: UpdaterTiming): Row => ({
 });
 
 /** New software that crashes answers for a while: it counts when it has answered alike, without a gap, long enough. */
-const soakRow = (timing: UpdaterTiming): Row => ({
+const soakRow = (timing: Timing): Row => ({
   name: "soak",
   phase: "confirm",
   pause: timing.soakInterval,
@@ -400,7 +402,7 @@ const soakRow = (timing: UpdaterTiming): Row => ({
     if (version !== memory.version) {
       const { silent } = memory;
       const changed = { ...memory, version, steady: 0, silent: silent + 1 };
-      if (silent < BOOT_TRIES_MAX) return to("soak", changed, timing.soakInterval);
+      if (silent < timing.bootTriesMax) return to("soak", changed, timing.soakInterval);
       return fail(new UpdateError("UPDATE_UNSTEADY", `it answers ${memory.version}, then ${version}`));
     }
     const next = { ...memory, steady: memory.steady + 1 };
@@ -411,10 +413,10 @@ const soakRow = (timing: UpdaterTiming): Row => ({
 });
 
 /** An ECU that starts may be silent, unreachable or busy; the connection to its gateway may come and go. */
-function patience(step: string, memory: UpdateMemory, error: BenchError, timing: UpdaterTiming): Said | undefined {
+function patience(step: string, memory: UpdateMemory, error: BenchError, timing: Timing): Said | undefined {
   const passing = isPassing(error) || isNrc(error, Nrc.BusyRepeatRequest, Nrc.ConditionsNotCorrect);
   if (!passing) return undefined;
-  if (memory.silent >= BOOT_TRIES_MAX) return fail(error);
+  if (memory.silent >= timing.bootTriesMax) return fail(error);
   return to(step, { ...memory, silent: memory.silent + 1, steady: 0 }, timing.bootRetryDelay);
 }
 
@@ -422,7 +424,7 @@ function patience(step: string, memory: UpdateMemory, error: BenchError, timing:
 const wantsProgramming = (memory: UpdateMemory, error: BenchError): boolean =>
   !memory.enter && (isSessionGone(error) || isNrc(error, Nrc.RequestOutOfRange));
 
-const commitRow = (timing: UpdaterTiming): Row => ({
+const commitRow = (timing: Timing): Row => ({
   name: "commit",
   phase: "confirm",
   ask: () => startRoutine(Rid.CommitSoftware),

@@ -14,6 +14,8 @@ export interface UpdaterConfig {
   readonly fingerprint: Uint8Array;
   /** How often a procedure is begun, in all, before it is given up; 3 unless told. */
   readonly attemptsMax?: number;
+  /** How many questions to an ECU that starts may go without an answer; 40 unless told. */
+  readonly bootTriesMax?: number;
   /** The longest request that the way to the ECU takes, bytes; 4095 unless told. */
   readonly messageMax?: number;
   readonly client?: Partial<UdsClientTiming>;
@@ -58,8 +60,7 @@ export const ATTEMPTS_MAX = 3;
 export const REPEATS_MAX = 3;
 /** Of one request that was answered 0x21, or that the gateway had no room for. */
 export const BUSY_MAX = 20;
-/** Questions without an answer to an ECU that starts or is soaking. */
-export const BOOT_TRIES_MAX = 60;
+export const BOOT_TRIES_MAX = 40;
 /** Of a commit that comes too early. */
 export const COMMIT_TRIES_MAX = 20;
 /** Of a reset that did not happen. */

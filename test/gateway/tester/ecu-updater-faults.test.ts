@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { ms, s } from "../../../emulator/kernel/time.ts";
-import { FakeEcu, imageOf, type Reply, type Script } from "./support/fake-ecu.ts";
+import { FakeEcu, imageOf, LOST, type Reply, type Script, SILENCE } from "./support/fake-ecu.ts";
 
 const PROGRAM = { type: "program", image: imageOf() } as const;
 
@@ -76,7 +76,7 @@ describe("session and security", () => {
   });
 
   it("do not send 10 02 again blindly when its answer does not come", () => {
-    const ecu = programmed(when("1002", "silence", 1));
+    const ecu = programmed(when("1002", SILENCE, 1));
     expect(ecu.short().slice(0, 6)).toEqual(["22f1", "1003", "2701", "2702", "1002", "22f1"]);
   });
 });
@@ -102,7 +102,7 @@ describe("erase", () => {
 
   it("that breaks off after a 0x78 is begun again from the session", () => {
     const ecu = programmed(when("3101ff00", "7f3178", 1));
-    expect(ecu.timeline.now).toBe(ms(6000 + 1000));
+    expect(ecu.timeline.now).toBe(ms(7000 + 1000));
     expect(ecu.count("1002")).toBe(2);
     expect(ecu.count("3101ff00")).toBe(2);
   });
@@ -175,7 +175,7 @@ describe("download", () => {
   });
 
   it.each<[string, Reply]>([
-    ["no answer comes", "silence"],
+    ["no answer comes", SILENCE],
     ["the bus behind the gateway loses it", { refused: 8 }],
   ])("sends a block again, with its counter, when %s", (_, reply) => {
     const ecu = programmed(when("3603", reply, 3));
@@ -185,13 +185,13 @@ describe("download", () => {
   });
 
   it("gives up a block that never gets an answer after three attempts of four times", () => {
-    const ecu = failing(when("3603", "silence"), "transfer", "UDS_TIMEOUT");
+    const ecu = failing(when("3603", SILENCE), "transfer", "UDS_TIMEOUT");
     expect(ecu.count("3603")).toBe(12);
     expect(ecu.count("3604")).toBe(0);
   });
 
   it.each<[string, Reply]>([
-    ["the connection is lost", "lost"],
+    ["the connection is lost", LOST],
     ["the ECU can't be reached", { refused: 6 }],
   ])("starts over when %s", (_, reply) => {
     const ecu = programmed(when("3603", reply, 1));
@@ -217,7 +217,7 @@ describe("download", () => {
     expect(ecu.requests).toHaveLength(2);
   });
 
-  it.each(["7f3724", "7f3771", "7f3772", "silence"])("is begun again when its end is answered %s", (answer) => {
+  it.each(["7f3724", "7f3771", "7f3772", SILENCE])("is begun again when its end is answered %j", (answer) => {
     const ecu = programmed(when("37", answer, 1));
     expect(ecu.count("3101ff00")).toBe(2);
   });
@@ -238,7 +238,7 @@ describe("the check of what was written", () => {
   });
 
   it("is asked for again when its answer got lost", () => {
-    const ecu = programmed(when("3101ff02", "silence", 2));
+    const ecu = programmed(when("3101ff02", SILENCE, 2));
     expect(ecu.count("3101ff02")).toBe(3);
     expect(ecu.count("1003")).toBe(1);
   });
@@ -248,7 +248,7 @@ describe("late answers", () => {
   it("to a block that was sent twice do not count for the next one", () => {
     const ecu = programmed((request, occurrence) => {
       if (!request.startsWith("3603")) return undefined;
-      return occurrence === 1 ? "silence" : ["7603", "7603"];
+      return occurrence === 1 ? SILENCE : ["7603", "7603"];
     });
     expect(ecu.blocks).toEqual([1024, 1024, 1024, 1024, 1024, 452]); // the script took block 3 for itself
     expect(ecu.said.filter(({ type }) => type === "noted")).toMatchObject([{ code: "UDS_LATE_RESPONSE" }]);

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { type Instant, ms, ns, s } from "../../../emulator/kernel/time.ts";
-import { FakeEcu, imageOf, type Script } from "./support/fake-ecu.ts";
+import { FakeEcu, imageOf, LOST, type Script, SILENCE } from "./support/fake-ecu.ts";
 
 const IMAGE = imageOf(); // 4096 + 2500 bytes: seven blocks of 1024
 const PROGRAM = { type: "program", image: IMAGE } as const;
@@ -19,9 +19,7 @@ describe("identify", () => {
   });
 
   it("asks again an ECU that sleeps through the first question", () => {
-    const ecu = new FakeEcu((request, occurrence) =>
-      request === "22f195" && occurrence === 1 ? "silence" : undefined,
-    );
+    const ecu = new FakeEcu((request, occurrence) => (request === "22f195" && occurrence === 1 ? SILENCE : undefined));
     expect(ecu.do({ type: "identify" })).toMatchObject({ type: "identified", version: "1.0.0" });
   });
 
@@ -33,10 +31,10 @@ describe("identify", () => {
   });
 
   it("gives up an ECU that is silent after four questions", () => {
-    const ecu = new FakeEcu(() => "silence");
+    const ecu = new FakeEcu(() => SILENCE);
     expect(ecu.do({ type: "identify" })).toMatchObject({ error: { code: "UDS_TIMEOUT" } });
     expect(ecu.requests).toHaveLength(4);
-    expect(ecu.timeline.now).toBe(ms(4 * 1050));
+    expect(ecu.timeline.now).toBe(ms(4 * 2050));
   });
 });
 
@@ -50,7 +48,13 @@ describe("program", () => {
       "2ef15b261121010203040506",
       "3101ff0044800d2000000019c4",
       "340044800d2000000019c4",
-      ...["3601", "3602", "3603", "3604", "3605", "3606", "3607"],
+      "3601",
+      "3602",
+      "3603",
+      "3604",
+      "3605",
+      "3606",
+      "3607",
       "37",
       "3101ff02",
     ]);
@@ -173,7 +177,7 @@ describe("activate", () => {
   it("is patient with an ECU that takes long to start", () => {
     const ecu = new FakeEcu((request, occurrence, self) => {
       const booting = request === "22f195" && self.count("1101") === 1 && occurrence < 12;
-      return booting ? "silence" : updated(request, occurrence, self);
+      return booting ? SILENCE : updated(request, occurrence, self);
     });
     ecu.do(PROGRAM);
     expect(ecu.do({ type: "activate" })).toEqual({ type: "activated", version: "2.0.0" });
@@ -181,7 +185,7 @@ describe("activate", () => {
 
   it("gives up an ECU that does not start", () => {
     const ecu = new FakeEcu((request, occurrence, self) =>
-      self.count("1101") === 1 ? "silence" : updated(request, occurrence, self),
+      self.count("1101") === 1 ? SILENCE : updated(request, occurrence, self),
     );
     ecu.do(PROGRAM);
     expect(ecu.do({ type: "activate" })).toMatchObject({ phase: "activate", error: { code: "UDS_TIMEOUT" } });
@@ -195,7 +199,7 @@ describe("activate", () => {
       answers++;
       if (answers <= 5) return undefined;
       self.version = "1.0.0";
-      return answers <= 7 ? "silence" : undefined;
+      return answers <= 7 ? SILENCE : undefined;
     });
     ecu.do(PROGRAM);
     expect(ecu.do({ type: "activate" })).toEqual({ type: "activated", version: "1.0.0" });
@@ -226,7 +230,7 @@ describe("activate", () => {
       if (request !== "3101ff01") return undefined;
       self.session = 1;
       self.version = "2.0.0";
-      return "silence";
+      return SILENCE;
     });
     ecu.do(PROGRAM);
     expect(ecu.do({ type: "activate" })).toEqual({ type: "activated", version: "2.0.0" });
@@ -235,12 +239,12 @@ describe("activate", () => {
 
   it("resets again when the reset was lost, and says so when it never happens", () => {
     const once = new FakeEcu((request, occurrence, self) =>
-      request === "1101" && occurrence === 1 ? "silence" : updated(request, occurrence, self),
+      request === "1101" && occurrence === 1 ? SILENCE : updated(request, occurrence, self),
     );
     once.do(PROGRAM);
     expect(once.do({ type: "activate" })).toEqual({ type: "activated", version: "2.0.0" });
     expect(once.count("1101")).toBe(2);
-    const never = new FakeEcu((request) => (request === "1101" ? "silence" : undefined));
+    const never = new FakeEcu((request) => (request === "1101" ? SILENCE : undefined));
     never.do(PROGRAM);
     expect(never.do({ type: "activate" })).toMatchObject({ error: { code: "UPDATE_RESET_FAILED" } });
     expect(never.count("1101")).toBe(3);
@@ -292,13 +296,13 @@ describe("commit and revert", () => {
 
 describe("commands", () => {
   it("come one at a time", () => {
-    const ecu = new FakeEcu(() => "silence");
+    const ecu = new FakeEcu(() => SILENCE);
     ecu.push({ type: "identify" });
     expect(() => ecu.push({ type: "activate" })).toThrow("identify is under way");
   });
 
   it("may be abandoned by a release", () => {
-    const ecu = new FakeEcu((request) => (request.startsWith("3603") ? "silence" : undefined));
+    const ecu = new FakeEcu((request) => (request.startsWith("3603") ? SILENCE : undefined));
     ecu.push(PROGRAM);
     expect(ecu.do({ type: "release" })).toEqual({ type: "released" });
     ecu.run(s(60));
@@ -308,7 +312,7 @@ describe("commands", () => {
 
   it("wait for a 3E 80 that is on its way", () => {
     let held = false;
-    const ecu = new FakeEcu((request) => (request === "3e80" && held ? "lost" : undefined));
+    const ecu = new FakeEcu((request) => (request === "3e80" && held ? LOST : undefined));
     ecu.do(PROGRAM);
     held = true;
     ecu.run(s(2));

@@ -2,10 +2,9 @@ import type { Machine } from "../../../../emulator/kernel/machine.ts";
 import { Pump } from "../../../../emulator/kernel/pump.ts";
 import { Scheduler } from "../../../../emulator/kernel/scheduler.ts";
 import { type Duration, type Instant, plus } from "../../../../emulator/kernel/time.ts";
-import { fromHex, toHex } from "../../../../emulator/wire/text.ts";
+import { fromHex } from "../../../../emulator/wire/text.ts";
 
 export const bytes = (hex: string): Uint8Array => fromHex(hex.replaceAll(" ", "")) as Uint8Array;
-export const hex = (data: Uint8Array): string => toHex(data);
 
 /** One machine on a timeline of its own, and what it said. */
 export class Driven<Input, Output> {

@@ -1,4 +1,4 @@
-import { type BenchError, LinkError } from "../../../../emulator/kernel/errors.ts";
+import { LinkError } from "../../../../emulator/kernel/errors.ts";
 import { Prng } from "../../../../emulator/kernel/prng.ts";
 import { Pump } from "../../../../emulator/kernel/pump.ts";
 import { Scheduler } from "../../../../emulator/kernel/scheduler.ts";
@@ -13,8 +13,10 @@ import {
 } from "../../../../gateway/tester/ecu-updater.ts";
 import { bytes } from "./driven.ts";
 
-/** What a fake ECU does with a request: answers, in order; or nothing; or its gateway refuses, or is lost. */
-export type Reply = string | readonly string[] | "silence" | { readonly refused: number } | "lost";
+/** What a fake ECU does with a request: answers, in hex and in order; or its gateway refuses, or is lost. */
+export type Reply = string | readonly string[] | typeof SILENCE | { readonly refused: number } | typeof LOST;
+export const SILENCE = { type: "silence" } as const;
+export const LOST = { type: "lost" } as const;
 
 /**
  * What it does otherwise than a good ECU. `request` in hex, `occurrence` counts equal requests from 1; undefined: as a
@@ -32,7 +34,7 @@ export function imageOf(length = 2500, ecu = "ECU_011", hardware = 0x010000): Ui
   return Uint8Array.of(...(header as { page: Uint8Array }).page, ...code);
 }
 
-export const textOf = (text: string): string => toHex(new TextEncoder().encode(text));
+const textOf = (text: string): string => toHex(new TextEncoder().encode(text));
 
 /** An updater, and an ECU at the other end of its link that does as it is told. Answers come at once. */
 export class FakeEcu {
@@ -51,7 +53,7 @@ export class FakeEcu {
   blocks: number[] = [];
   /** The reply to that request, counted from 1, is put into `held` instead of being given. */
   holdAt = 0;
-  held: Reply = "silence";
+  held: Reply = SILENCE;
   readonly #pump: Pump<UpdaterInput, UpdaterOutput>;
   #script: Script;
 
@@ -123,15 +125,17 @@ export class FakeEcu {
 
   /** Hands a reply to the updater. */
   give(reply: Reply): void {
-    if (reply === "lost") {
-      const error: BenchError = new LinkError("DOIP_CLOSED", "the connection ended: reset");
-      this.push({ type: "lost", error });
-    } else if (typeof reply === "object" && "refused" in reply) {
+    if (typeof reply === "string" || !("type" in reply || "refused" in reply)) {
+      this.push({ type: "acknowledged" });
+      for (const answer of typeof reply === "string" ? [reply] : reply) {
+        this.push({ type: "received", data: bytes(answer) });
+      }
+    } else if ("refused" in reply) {
       this.push({ type: "refused", code: reply.refused });
+    } else if (reply.type === "lost") {
+      this.push({ type: "lost", error: new LinkError("DOIP_CLOSED", "the connection ended: reset") });
     } else {
       this.push({ type: "acknowledged" });
-      const answers = typeof reply === "string" ? [reply] : reply;
-      for (const answer of answers) if (answer !== "silence") this.push({ type: "received", data: bytes(answer) });
     }
   }
 
@@ -164,7 +168,7 @@ export class FakeEcu {
       case "37":
         return "77";
       default:
-        return "silence"; // 3E 80
+        return SILENCE; // 3E 80
     }
   }
 
