@@ -72,6 +72,6 @@ export interface IsoTpChannel {
   readonly sending: boolean;
 }
 
-/** Identifiers of ISO 15765-2:2016, 10.3.3, Table 29: 18DAttss physical, 18DBttss functional. */
+/** Identifiers of ISO 15765-2:2016, 10.3.3, Table 29: 18DAttss physical, 18DBttss functional. @internal for tests */
 export const normalFixed = (target: number, source: number, functional = false): number =>
   (functional ? 0x18db0000 : 0x18da0000) + target * 0x100 + source;

@@ -55,7 +55,7 @@ export type CampaignOutput =
  * - "rolledBack": something failed after activation; every ECU answers its old version again
  * - "mixed": some ECU answers neither what the rest has nor at all; the vehicle needs another campaign
  */
-export type CampaignVerdict = "updated" | "upToDate" | "refused" | "failed" | "rolledBack" | "mixed";
+type CampaignVerdict = "updated" | "upToDate" | "refused" | "failed" | "rolledBack" | "mixed";
 
 export interface CampaignResult {
   readonly verdict: CampaignVerdict;

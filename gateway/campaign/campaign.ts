@@ -114,21 +114,17 @@ export class Campaign implements Machine<CampaignInput, CampaignOutput>, Statefu
 
   /** What the source says counts only in the phase that asked for it; anything else comes too late. */
   #sourceSaid(said: SourceSaid): void {
-    switch (this.#state.phase) {
-      case "looking":
-        if (said.type === "offer") this.#fetch(said.offer);
-        else if (said.type === "noOffer") this.#observe();
-        else if (said.type === "failed") this.#giveUp(said.error, false);
-        return;
-      case "fetching":
-        this.#whileFetching(said);
-        return;
-      case "reporting": // a report that fails changes nothing: the vehicle is done, the server learns it another time
-        if (said.type === "reported" || said.type === "failed") this.#end();
-        return;
-      default:
-        return;
-    }
+    const { phase } = this.#state;
+    if (phase === "looking") this.#whileLooking(said);
+    else if (phase === "fetching") this.#whileFetching(said);
+    // A report that fails changes nothing: the vehicle is done, the server learns it another time.
+    else if (phase === "reporting" && (said.type === "reported" || said.type === "failed")) this.#end();
+  }
+
+  #whileLooking(said: SourceSaid): void {
+    if (said.type === "offer") this.#fetch(said.offer);
+    else if (said.type === "noOffer") this.#observe();
+    else if (said.type === "failed") this.#giveUp(said.error, false);
   }
 
   #whileFetching(said: SourceSaid): void {
@@ -291,8 +287,12 @@ export class Campaign implements Machine<CampaignInput, CampaignOutput>, Statefu
       case "looking":
         if (this.#state.cancelled) this.#observe();
         return;
-      default:
-        return;
+      case "idle":
+      case "fetching":
+      case "verifying":
+      case "reporting":
+      case "ended":
+        return; // nothing depends on ECUs there
     }
   }
 

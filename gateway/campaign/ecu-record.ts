@@ -9,7 +9,7 @@ export interface CampaignEcu {
 }
 
 /** How far one ECU is. */
-export type EcuStage =
+type EcuStage =
   | "unknown"
   | "identified"
   | "silent"
@@ -40,7 +40,7 @@ export interface EcuRecord {
 }
 
 /** How a campaign ended for one ECU: only what was observed. */
-export type EcuVerdict = "updated" | "unchanged" | "rolledBack" | "failed";
+type EcuVerdict = "updated" | "unchanged" | "rolledBack" | "failed";
 
 export interface EcuResult {
   readonly ecu: string;

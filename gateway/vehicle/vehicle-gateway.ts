@@ -242,8 +242,14 @@ export class VehicleGateway implements Stateful<VehicleGatewayState> {
         this.#campaignPump.push({ type: "ecu", ecu, answer: output });
         return;
       }
-      default:
+      case "identified":
+      case "programmed":
+      case "activated":
+      case "committed":
+      case "reverted":
+      case "released":
         this.#campaignPump.push({ type: "ecu", ecu, answer: output });
+        return;
     }
   }
 
@@ -288,16 +294,11 @@ export class VehicleGateway implements Stateful<VehicleGatewayState> {
   }
 
   #sourceSaid(output: SourceOutput): void {
-    switch (output.type) {
-      case "request":
-        this.#request(output.request, output.what);
-        return;
-      case "abandon":
-        this.#parts.host.abandon(output.request);
-        return;
-      default:
-        this.#traceSource(output);
-        this.#campaignPump.push({ type: "source", said: output });
+    if (output.type === "request") this.#request(output.request, output.what);
+    else if (output.type === "abandon") this.#parts.host.abandon(output.request);
+    else {
+      this.#traceSource(output);
+      this.#campaignPump.push({ type: "source", said: output });
     }
   }
 

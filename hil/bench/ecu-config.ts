@@ -5,7 +5,7 @@ import { ms } from "../../emulator/kernel/time.ts";
 import type { Vehicle, VehicleEcu, VehicleZone } from "./vehicle-file.ts";
 
 /** The ECU's end of its pair of identifiers. */
-export function ecuIsoTp({ bus }: VehicleZone, { can }: VehicleEcu): IsoTpConfig {
+function ecuIsoTp({ bus }: VehicleZone, { can }: VehicleEcu): IsoTpConfig {
   const { request, response, functional, extended, blockSize, stMinMs } = can;
   return channel(bus, can.padding, {
     txId: response,

@@ -72,7 +72,7 @@ export function encodeTcpPacket(from: TcpEndpoint, to: TcpEndpoint, segment: Tcp
   return packet;
 }
 
-/** The Internet checksum. (RFC 1071) @param start sum of what comes before */
+/** The Internet checksum. (RFC 1071) @param start sum of what comes before @internal exported for its vectors */
 export const checksum = (bytes: Uint8Array, start = 0): number => {
   let sum = sumOf(bytes, start);
   while (sum > 0xffff) sum = (sum & 0xffff) + Math.floor(sum / 0x10000);

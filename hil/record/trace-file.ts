@@ -57,7 +57,7 @@ export function readTraceFile(path: string): TraceFile {
   return decodeTraceFile(bytes);
 }
 
-/** @param bytes the whole file; the record in the result shares its memory @throws {RecordError} */
+/** @param bytes the whole file; the record in the result shares its memory @throws {RecordError} @internal for tests */
 export function decodeTraceFile(bytes: Uint8Array): TraceFile {
   const magic = String.fromCharCode(...bytes.subarray(0, TRACE_MAGIC.length));
   if (!TRACE_MAGIC.startsWith(magic) || bytes.length === 0) {

@@ -71,7 +71,7 @@ interface PackedEcu extends ReleaseEcuFrame {
   readonly image: Uint8Array;
 }
 
-/** What is put on an update server. */
+/** What is put on an update server. @internal for tests */
 export interface Release {
   readonly bytes: Uint8Array;
   readonly signature: DetachedSignature;

@@ -7,7 +7,7 @@ import { writePieces } from "../record/pieces.ts";
 import { publish } from "./publish.ts";
 import { readScenario } from "./scenario-file.ts";
 
-export interface PublishOptions {
+interface PublishOptions {
   /** Which release of the scenario; the first one if not given. */
   readonly release: string | undefined;
   readonly keysDir: string | undefined;

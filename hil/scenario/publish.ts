@@ -88,29 +88,18 @@ function spoilContents(
   fault: Fault,
   parts: PublishParts,
 ): ReleaseContents {
-  switch (fault.fault) {
-    case "wrongTarget":
-      return withImage(contents, fault.ecu, imageOf(contents, fault.imageOf));
-    case "wrongImageSignature": {
-      const forged = buildImages(description, parts.strangerKeys().image, parts.folder);
-      return withImage(contents, fault.ecu, imageOf(forged, fault.ecu));
-    }
-    default:
-      return contents;
-  }
+  if (fault.fault === "wrongTarget") return withImage(contents, fault.ecu, imageOf(contents, fault.imageOf));
+  if (fault.fault !== "wrongImageSignature") return contents;
+  const forged = buildImages(description, parts.strangerKeys().image, parts.folder);
+  return withImage(contents, fault.ecu, imageOf(forged, fault.ecu));
 }
 
 function spoilFile(file: Uint8Array, fault: Fault): Uint8Array {
-  switch (fault.fault) {
-    case "flippedByte":
-      return flipped(file, fault);
-    case "truncated":
-      if (fault.to >= file.length)
-        throw new FileInvalidError(`truncated to ${fault.to}, the file has ${file.length} bytes`);
-      return file.slice(0, fault.to);
-    default:
-      return file;
-  }
+  if (fault.fault === "flippedByte") return flipped(file, fault);
+  if (fault.fault !== "truncated") return file;
+  if (fault.to >= file.length)
+    throw new FileInvalidError(`truncated to ${fault.to}, the file has ${file.length} bytes`);
+  return file.slice(0, fault.to);
 }
 
 function flipped(file: Uint8Array, { at }: FaultOf<"flippedByte">): Uint8Array {

@@ -26,21 +26,13 @@ export class VehicleFaults {
     return this.#dark === 0;
   }
 
-  /** @throws {FileInvalidError} for a node that the vehicle does not have */
+  /** Faults of the release or of the server are none of ours. @throws {FileInvalidError} for a node that is not there */
   arm(fault: Fault): void {
-    switch (fault.fault) {
-      case "powerCut":
-        this.#armPowerCut(fault);
-        return;
-      case "dropFrame":
-        this.#armDrop(fault);
-        return;
-      case "behaviour":
-        this.#ecu(fault.ecu).misbehave(fault.behaviour);
-        this.#tell("behaviour", fault.ecu, fault.behaviour.name);
-        return;
-      default:
-        return; // of the release or of the server
+    if (fault.fault === "powerCut") this.#armPowerCut(fault);
+    else if (fault.fault === "dropFrame") this.#armDrop(fault);
+    else if (fault.fault === "behaviour") {
+      this.#ecu(fault.ecu).misbehave(fault.behaviour);
+      this.#tell("behaviour", fault.ecu, fault.behaviour.name);
     }
   }
 
