@@ -105,6 +105,7 @@ export class DoipTester implements Machine<DoipTesterInput, DoipTesterOutput>, S
         return;
       case "opened":
         if (this.#state.name === "connecting") this.#activate(now);
+        else if (this.#state.name === "idle") this.#outputs.push({ type: "close" }); // nobody wants it any more
         return;
       case "bytes":
         this.#received(input.data, now);
@@ -185,7 +186,8 @@ export class DoipTester implements Machine<DoipTesterInput, DoipTesterOutput>, S
   }
 
   #closed(reason: string): void {
-    if (this.#state.name === "idle") return;
+    // What we have closed ourselves is done with; a new connection may be on its way already.
+    if (this.#state.name === "idle" || reason === "local") return;
     const connecting = this.#state.name === "connecting";
     this.#state = IDLE;
     const code = connecting ? "DOIP_CONNECT_FAILED" : "DOIP_CLOSED";

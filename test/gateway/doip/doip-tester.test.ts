@@ -171,6 +171,20 @@ describe("DoipTester", () => {
     expect(driven.push({ type: "closed", reason: "local" }, { type: "disconnect" })).toEqual([]);
   });
 
+  it("takes the end of a connection that it has closed itself for no other's", () => {
+    const driven = ready();
+    driven.push({ type: "disconnect" }, { type: "connect" });
+    expect(driven.push({ type: "closed", reason: "local" })).toEqual([]);
+    driven.push({ type: "opened" });
+    expect(driven.push(activation(0x10))).toEqual([{ type: "ready" }]);
+  });
+
+  it("closes a connection that comes when nobody waits for it any more", () => {
+    const driven = tester();
+    driven.push({ type: "connect" }, { type: "disconnect" });
+    expect(driven.push({ type: "opened" })).toEqual([{ type: "close" }]);
+  });
+
   it.each([0x00, 0x01, 0x04])("ends the connection on header negative acknowledge %i", (code) => {
     const driven = ready();
     driven.push(send(ECU));
