@@ -44,6 +44,7 @@ export class VirtualEcu implements Stateful<VirtualEcuState> {
     this.#pump = new Pump(this.#core, timeline, (output) => this.#deliver(output));
     this.#node = new IsoTpNode(config.name, link, timeline, tracer);
     this.#channel = this.#node.open(config.isotp, {
+      begun: () => this.#pump.push({ type: "receiving" }),
       message: (data, functional) => this.#pump.push({ type: "request", data, functional }),
       sent: () => this.#pump.push({ type: "sent" }),
       failed: (direction) => this.#pump.push({ type: direction === "sending" ? "sent" : "receptionFailed" }),

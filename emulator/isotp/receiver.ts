@@ -2,7 +2,6 @@ import type { Machine, Stateful } from "../kernel/machine.ts";
 import { type Instant, plus } from "../kernel/time.ts";
 import { CAN_DATA_MAX, canLengthAtLeast } from "../wire/can-frame.ts";
 import {
-  consecutiveFrameDataLength,
   copyBytes,
   type DecodedNPdu,
   encodeFlowControl,
@@ -29,6 +28,8 @@ export type ReceiverOutput =
   | { readonly type: "transmit"; readonly payload: Uint8Array }
   /** The flow control frame is not wanted any more; its confirmation is not to be handed in. */
   | { readonly type: "withdraw" }
+  /** A first frame was accepted; "message" or "failed" follows. */
+  | { readonly type: "begun"; readonly length: number }
   | { readonly type: "message"; readonly data: Uint8Array }
   | { readonly type: "failed"; readonly result: NResult };
 
@@ -161,6 +162,7 @@ export class IsoTpReceiver implements Machine<ReceiverInput, ReceiverOutput>, St
       this.#flowControlDue(undefined, now);
       return;
     }
+    this.#outputs.push({ type: "begun", length: pdu.length });
     const message = new Uint8Array(pdu.length);
     const received = payload.length - pdu.start;
     copyBytes(payload, pdu.start, message, 0, received);
@@ -174,12 +176,12 @@ export class IsoTpReceiver implements Machine<ReceiverInput, ReceiverOutput>, St
     const transfer = state.transfer;
     const { message, received } = transfer;
     const left = message.length - received;
-    if (!isCfLength(payload.length, transfer.rxDl, left)) return;
+    if (!isCfLength(payload.length, transfer.rxDl, pdu.start + left)) return;
     if (pdu.sn !== transfer.nextSn) {
       this.#giveUp("N_WRONG_SN");
       return;
     }
-    const length = Math.min(left, consecutiveFrameDataLength(transfer.rxDl));
+    const length = Math.min(left, transfer.rxDl - pdu.start);
     copyBytes(payload, pdu.start, message, received, length);
     transfer.received = received + length;
     if (length === left) {
@@ -231,12 +233,12 @@ export class IsoTpReceiver implements Machine<ReceiverInput, ReceiverOutput>, St
 /**
  * Every consecutive frame is as long as the first frame was; only the last one may be shorter, as short as its data and
  * the next DLC allow, or padded to 8. Others are ignored. (ISO 15765-2:2016, 9.6.4.2)
+ * @param needed how long the frame would be if it took all that is left
  */
-function isCfLength(canDl: number, rxDl: number, left: number): boolean {
+function isCfLength(canDl: number, rxDl: number, needed: number): boolean {
   if (canDl === rxDl) return true;
-  const data = left + 1;
-  if (canDl > rxDl || data > rxDl) return false;
-  return canDl === canLengthAtLeast(data) || (canDl === CAN_DATA_MAX && data < CAN_DATA_MAX);
+  if (canDl > rxDl || needed > rxDl) return false;
+  return canDl === canLengthAtLeast(needed) || (canDl === CAN_DATA_MAX && needed < CAN_DATA_MAX);
 }
 
 const copyOf = (state: State): State => {

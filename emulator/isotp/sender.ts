@@ -2,6 +2,7 @@ import { UsageError } from "../kernel/errors.ts";
 import type { Machine, Stateful } from "../kernel/machine.ts";
 import { type Duration, type Instant, NO_TIME, plus } from "../kernel/time.ts";
 import {
+  addressLengthOf,
   consecutiveFrameDataLength,
   encodeConsecutiveFrame,
   encodeFirstFrame,
@@ -74,11 +75,13 @@ const SENT: SenderOutput = { type: "sent" };
  */
 export class IsoTpSender implements Machine<SenderInput, SenderOutput>, Stateful<SenderState> {
   readonly #config: SenderConfig;
+  readonly #dataPerFrame: number;
   readonly #outputs: SenderOutput[] = [];
   #state: State = IDLE;
 
   constructor(config: SenderConfig) {
     this.#config = config;
+    this.#dataPerFrame = consecutiveFrameDataLength(config.txDl, addressLengthOf(config));
   }
 
   get sending(): boolean {
@@ -147,7 +150,8 @@ export class IsoTpSender implements Machine<SenderInput, SenderOutput>, Stateful
     if (length === 0 || length > FF_DL_MAX) throw new UsageError(`message of ${length} bytes`);
     const { txDl, nAs } = this.#config;
     const deadline = plus(now, nAs);
-    if (length <= singleFrameMax(txDl)) {
+    const addressLength = addressLengthOf(this.#config);
+    if (length <= singleFrameMax(txDl, addressLength)) {
       this.#outputs.push({ type: "transmit", payload: encodeSingleFrame(message, this.#config) });
       this.#state = { name: "transmitting", transfer: undefined, next: "sent", deadline };
       return;
@@ -156,7 +160,7 @@ export class IsoTpSender implements Machine<SenderInput, SenderOutput>, Stateful
     this.#outputs.push({ type: "transmit", payload: encodeFirstFrame(kept, this.#config) });
     const transfer: Transfer = {
       message: kept,
-      offset: firstFrameDataLength(length, txDl),
+      offset: firstFrameDataLength(length, txDl, addressLength),
       sn: 1,
       leftInBlock: 0,
       stMin: NO_TIME,
@@ -215,7 +219,7 @@ export class IsoTpSender implements Machine<SenderInput, SenderOutput>, Stateful
   #sendConsecutive(transfer: Transfer, now: Instant): void {
     const { message, offset, sn } = transfer;
     this.#outputs.push({ type: "transmit", payload: encodeConsecutiveFrame(message, offset, sn, this.#config) });
-    transfer.offset = offset + consecutiveFrameDataLength(this.#config.txDl);
+    transfer.offset = offset + this.#dataPerFrame;
     transfer.sn = (sn + 1) & 0x0f;
     const blockEnds = transfer.leftInBlock === 1;
     if (transfer.leftInBlock > 0) transfer.leftInBlock--;

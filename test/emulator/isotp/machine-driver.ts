@@ -17,6 +17,8 @@ const short = (output: SenderOutput | ReceiverOutput): string => {
       return toHex(output.payload);
     case "message":
       return `message ${toHex(output.data)}`;
+    case "begun":
+      return `begun ${output.length}`;
     case "failed":
       return output.result;
     case "sent":
@@ -79,6 +81,8 @@ export class SenderDriver {
 /** A receiver by hand, like {@link SenderDriver}. */
 export class ReceiverDriver {
   readonly machine: IsoTpReceiver;
+  /** Lengths of the messages whose first frames were accepted. */
+  readonly begun: number[] = [];
   now: Instant = RUN_START;
 
   constructor(overrides: Partial<IsoTpConfig> = {}) {
@@ -115,9 +119,13 @@ export class ReceiverDriver {
     return said;
   }
 
+  /** But for "begun", which {@link begun} tells. */
   said(): string[] {
     const said: string[] = [];
-    for (let output = this.machine.poll(); output !== undefined; output = this.machine.poll()) said.push(short(output));
+    for (let output = this.machine.poll(); output !== undefined; output = this.machine.poll()) {
+      if (output.type === "begun") this.begun.push(output.length);
+      else said.push(short(output));
+    }
     return said;
   }
 }
