@@ -55,7 +55,7 @@ describe("the seeded random numbers", () => {
   it("are spread evenly, below a bound that is no power of two as well", () => {
     for (const bound of [6, 10, 256]) {
       const prng = new Prng(`bound ${bound}`);
-      const counts = new Array<number>(bound).fill(0);
+      const counts = Array.from({ length: bound }, () => 0);
       const rounds = 1000 * bound;
       for (let round = 0; round < rounds; round++) {
         const value = prng.below(bound);

@@ -168,7 +168,7 @@ describe("a record that is read", () => {
     ["a name that is not defined", [1, 0, 0, 0, 0]],
     ["more bytes announced than there are", [0, 5, 0x61]],
     ["an integer over 2^53 - 1", [0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff]],
-    ["an integer without end", new Array<number>(400).fill(0x80)],
+    ["an integer without end", Array.from({ length: 400 }, () => 0x80)],
   ])("is refused with %s", (_what, bytes) => {
     expect(read(...bytes)).toBe("USAGE");
   });
