@@ -36,8 +36,10 @@ export interface IsoTpConfig {
   readonly stMin: Duration;
   /** The longest message we take, bytes; a longer FF_DL is answered with FS overflow. */
   readonly messageSizeMax: number;
-  /** How many FS wait frames in a row we bear as a sender. */
+  /** N_WFTmax: how many FS wait frames in a row we bear as a sender, and send at most as a receiver; 0: a receiver sends none. */
   readonly waitFramesMax: number;
+  /** FS wait frames that we send before each FS continue-to-send; none if left out. `interval` is below the peer's N_Bs. */
+  readonly waitFrames?: { readonly count: number; readonly interval: Duration };
   readonly nAs: Duration;
   readonly nAr: Duration;
   readonly nBs: Duration;

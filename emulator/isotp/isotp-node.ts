@@ -8,6 +8,7 @@ import type { Tracer } from "../kernel/trace.ts";
 import { CanFlag, type CanFrame } from "../wire/can-frame.ts";
 import { type AddressLength, addressLengthOf, decodeNPdu, type NPduShape, singleFrameMax } from "../wire/n-pci.ts";
 import type { IsoTpAddress, IsoTpChannel, IsoTpConfig, IsoTpListener, NResult } from "./config.ts";
+import type { IsoTpFaults } from "./misbehaviour.ts";
 import { IsoTpReceiver, type ReceiverInput, type ReceiverOutput, type ReceiverState } from "./receiver.ts";
 import { IsoTpSender, type SenderInput, type SenderOutput, type SenderState } from "./sender.ts";
 
@@ -84,16 +85,17 @@ export class IsoTpNode implements Stateful<IsoTpNodeState>, CanListener {
 
   /**
    * To be called while the bench is being built.
+   * @param faults what the node does wrong on purpose
    * @throws {UsageError} when another channel receives the same frames, or the frames can't be
    */
-  open(config: IsoTpConfig, listener: IsoTpListener): IsoTpChannel {
+  open(config: IsoTpConfig, listener: IsoTpListener, faults?: IsoTpFaults): IsoTpChannel {
     const { rxId, extended, rxExtended = extended, functionalRxId } = config.address;
     const { rxAddressByte, functionalAddressByte } = config.address;
     const takers = this.#takersOf(keyOf(rxId, rxExtended));
     const clashes = (other: Taker): boolean =>
       !other.functional && (rxAddressByte ?? other.addressByte) === (other.addressByte ?? rxAddressByte);
     if (takers.some(clashes)) throw new UsageError(`${this.name}: two channels receive 0x${rxId.toString(16)}`);
-    const channel = this.#add(config, config.address, listener, true);
+    const channel = this.#add(config, config.address, listener, true, faults);
     takers.push({ channel, addressByte: rxAddressByte, functional: false });
     if (functionalRxId !== undefined) {
       const taker = { channel, addressByte: functionalAddressByte, functional: true };
@@ -185,8 +187,15 @@ export class IsoTpNode implements Stateful<IsoTpNodeState>, CanListener {
     for (const [index, half] of state.halves.entries()) (this.#channels[index] as Channel).load(half);
   }
 
-  #add(config: IsoTpConfig, address: IsoTpAddress, listener: IsoTpListener, receives: boolean): Channel {
-    const channel = new Channel(this, this.#channels.length, config, address, listener, this.#timeline, receives);
+  #add(
+    config: IsoTpConfig,
+    address: IsoTpAddress,
+    listener: IsoTpListener,
+    segments: boolean,
+    faults?: IsoTpFaults,
+  ): Channel {
+    const index = this.#channels.length;
+    const channel = new Channel(this, index, config, address, listener, this.#timeline, segments, faults);
     this.#channels.push(channel);
     return channel;
   }
@@ -239,6 +248,7 @@ class Channel implements IsoTpChannel, Stateful<HalfState> {
     listener: IsoTpListener,
     timeline: Timeline,
     segments: boolean,
+    faults: IsoTpFaults | undefined,
   ) {
     if (!config.fd && config.txDl > 8) throw new UsageError(`TX_DL ${config.txDl} on classic CAN`);
     this.#node = node;
@@ -256,8 +266,8 @@ class Channel implements IsoTpChannel, Stateful<HalfState> {
       (address.extended ? CanFlag.Extended : 0) |
       (config.fd ? CanFlag.Fd : 0) |
       (config.fd && config.bitRateSwitch ? CanFlag.BitRateSwitch : 0);
-    this.#sender = new IsoTpSender(shaped);
-    this.#receiver = new IsoTpReceiver(shaped);
+    this.#sender = new IsoTpSender(shaped, faults);
+    this.#receiver = new IsoTpReceiver(shaped, faults);
     this.#sending = new Pump(this.#sender, timeline, (output) => this.#senderSays(output));
     this.#receiving = new Pump(this.#receiver, timeline, (output) => this.#receiverSays(output));
   }

@@ -15,6 +15,7 @@ import {
   singleFrameMax,
 } from "../wire/n-pci.ts";
 import type { IsoTpConfig, NResult } from "./config.ts";
+import type { IsoTpFaults } from "./misbehaviour.ts";
 
 export type SenderConfig = Pick<IsoTpConfig, "nAs" | "nBs" | "nCs" | "waitFramesMax"> & NPduShape;
 
@@ -45,6 +46,8 @@ interface Transfer {
   stMin: Duration;
   /** FC wait frames in a row. */
   waits: number;
+  /** Where the frame with the wrong SN begins in the message; undefined: none has it. */
+  readonly wrongSnAt: number | undefined;
 }
 
 type State =
@@ -77,10 +80,12 @@ export class IsoTpSender implements Machine<SenderInput, SenderOutput>, Stateful
   readonly #config: SenderConfig;
   readonly #dataPerFrame: number;
   readonly #outputs: SenderOutput[] = [];
+  readonly #faults: IsoTpFaults | undefined;
   #state: State = IDLE;
 
-  constructor(config: SenderConfig) {
+  constructor(config: SenderConfig, faults?: IsoTpFaults) {
     this.#config = config;
+    this.#faults = faults;
     this.#dataPerFrame = consecutiveFrameDataLength(config.txDl, addressLengthOf(config));
   }
 
@@ -158,13 +163,16 @@ export class IsoTpSender implements Machine<SenderInput, SenderOutput>, Stateful
     }
     const kept = message.slice();
     this.#outputs.push({ type: "transmit", payload: encodeFirstFrame(kept, this.#config) });
+    const offset = firstFrameDataLength(length, txDl, addressLength);
+    const fault = this.#faults?.sending(kept);
     const transfer: Transfer = {
       message: kept,
-      offset: firstFrameDataLength(length, txDl, addressLength),
+      offset,
       sn: 1,
       leftInBlock: 0,
       stMin: NO_TIME,
       waits: 0,
+      wrongSnAt: fault === undefined ? undefined : offset + (fault.frame - 1) * this.#dataPerFrame,
     };
     this.#state = { name: "transmitting", transfer, next: "flowControl", deadline };
   }
@@ -217,8 +225,9 @@ export class IsoTpSender implements Machine<SenderInput, SenderOutput>, Stateful
   }
 
   #sendConsecutive(transfer: Transfer, now: Instant): void {
-    const { message, offset, sn } = transfer;
-    this.#outputs.push({ type: "transmit", payload: encodeConsecutiveFrame(message, offset, sn, this.#config) });
+    const { message, offset, sn, wrongSnAt } = transfer;
+    const sentSn = offset === wrongSnAt ? (sn + 1) & 0x0f : sn;
+    this.#outputs.push({ type: "transmit", payload: encodeConsecutiveFrame(message, offset, sentSn, this.#config) });
     transfer.offset = offset + this.#dataPerFrame;
     transfer.sn = (sn + 1) & 0x0f;
     const blockEnds = transfer.leftInBlock === 1;

@@ -1,5 +1,6 @@
 import type { IsoTpConfig } from "../../../emulator/isotp/config.ts";
 import { classicIsoTp } from "../../../emulator/isotp/defaults.ts";
+import type { ReceptionFault, SendingFault } from "../../../emulator/isotp/misbehaviour.ts";
 import { IsoTpReceiver, type ReceiverOutput } from "../../../emulator/isotp/receiver.ts";
 import { IsoTpSender, type SenderOutput } from "../../../emulator/isotp/sender.ts";
 import { type Duration, type Instant, plus, RUN_START } from "../../../emulator/kernel/time.ts";
@@ -32,10 +33,11 @@ export class SenderDriver {
   readonly machine: IsoTpSender;
   now: Instant = RUN_START;
 
-  constructor(overrides: Partial<IsoTpConfig> = {}) {
+  constructor(overrides: Partial<IsoTpConfig> = {}, fault?: SendingFault) {
     const { padding: _, ...config } = classicIsoTp(ADDRESS, overrides);
     this.machine = new IsoTpSender(
       overrides.padding === undefined ? config : { ...config, padding: overrides.padding },
+      { reception: () => undefined, sending: () => fault },
     );
   }
 
@@ -85,10 +87,11 @@ export class ReceiverDriver {
   readonly begun: number[] = [];
   now: Instant = RUN_START;
 
-  constructor(overrides: Partial<IsoTpConfig> = {}) {
+  constructor(overrides: Partial<IsoTpConfig> = {}, fault?: ReceptionFault) {
     const { padding: _, ...config } = classicIsoTp(ADDRESS, overrides);
     this.machine = new IsoTpReceiver(
       overrides.padding === undefined ? config : { ...config, padding: overrides.padding },
+      { reception: () => fault, sending: () => undefined },
     );
   }
 
