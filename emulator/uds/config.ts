@@ -31,7 +31,7 @@ export interface UdsConfig {
 }
 
 /** What a keyOffOnReset takes before the ECU starts again. */
-export interface PowerDown {
+interface PowerDown {
   /** The application's run-on after the key was turned. */
   readonly afterRun: Duration;
   /** powerDownTime, s: how long it takes instead once 11 04 was asked for. 0 to 254. */
