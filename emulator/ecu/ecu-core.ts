@@ -218,7 +218,7 @@ export class EcuCore implements Machine<EcuInput, EcuOutput>, Stateful<EcuCoreSt
   #pollServer(): EcuOutput | undefined {
     const output = this.#server.poll();
     if (output?.type !== "reset") return output;
-    this.#reset(RESET_CAUSES[output.resetType], this.#now);
+    this.#reset(RESET_CAUSES[output.resetType], this.#now, output.downTime);
     return this.#outbox.shift();
   }
 
@@ -236,10 +236,10 @@ export class EcuCore implements Machine<EcuInput, EcuOutput>, Stateful<EcuCoreSt
     this.#outbox = [{ type: "transportReset", powered: false }];
   }
 
-  #reset(cause: string, now: Instant): void {
+  #reset(cause: string, now: Instant, downTime: Duration = NO_TIME): void {
     this.#tracer.record(now, this.#config.name, "ecu.reset", { cause });
     this.#forget(now);
-    this.#start(now);
+    this.#start(plus(now, downTime));
   }
 
   /** All that is not in flash is gone, and what flash was doing is torn. */

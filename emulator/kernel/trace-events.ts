@@ -73,6 +73,8 @@ export const TRACE_EVENTS = {
   "fault.injected": { fault: "name", target: "name", detail: "text" },
   /** The tester of an ECU met something odd that did no harm, such as a late answer. */
   "tester.noted": { ecu: "name", code: "name" },
+  /** ECU `source` went over to another bit rate of its link; 0 when back to that of its bus. */
+  "uds.link": { bitRate: "uint" },
 } as const satisfies Readonly<Record<string, Readonly<Record<string, FieldKind>>>>;
 
 type FieldKind = "name" | "text" | "uint" | "bytes";

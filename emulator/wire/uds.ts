@@ -10,6 +10,7 @@ export const Sid = {
   TransferData: 0x36,
   RequestTransferExit: 0x37,
   TesterPresent: 0x3e,
+  LinkControl: 0x87,
 } as const;
 export type Sid = (typeof Sid)[keyof typeof Sid];
 

@@ -1,6 +1,7 @@
 import type { Service } from "../service.ts";
 import { diagnosticSessionControl } from "./diagnostic-session-control.ts";
 import { ecuReset } from "./ecu-reset.ts";
+import { linkControl } from "./link-control.ts";
 import { readDataByIdentifier } from "./read-data-by-identifier.ts";
 import { requestDownload } from "./request-download.ts";
 import { requestTransferExit } from "./request-transfer-exit.ts";
@@ -23,5 +24,6 @@ export const SERVICES: ReadonlyMap<number, Service> = new Map(
     transferData,
     requestTransferExit,
     testerPresent,
+    linkControl,
   ].map((service) => [service.sid, service]),
 );
