@@ -241,14 +241,15 @@ export class EcuCore implements Machine<EcuInput, EcuOutput>, Stateful<EcuCoreSt
   #pollServer(): EcuOutput | undefined {
     const output = this.#server.poll();
     if (output?.type !== "reset") return output;
-    this.#reset(RESET_CAUSES[output.resetType], this.#now);
+    this.#reset(RESET_CAUSES[output.resetType], this.#now, output.downTime);
     return this.#outbox.shift();
   }
 
   #powerOn(now: Instant): void {
     if (this.powered) return;
     this.#tracer.record(now, this.#config.name, "ecu.power", { on: 1 });
-    this.#start(now, true);
+    this.#dtcs.open(true, now);
+    this.#start(now);
   }
 
   #powerOff(now: Instant): void {
@@ -259,10 +260,11 @@ export class EcuCore implements Machine<EcuInput, EcuOutput>, Stateful<EcuCoreSt
     this.#outbox = [{ type: "transportReset", powered: false }];
   }
 
-  #reset(cause: string, now: Instant): void {
+  #reset(cause: string, now: Instant, downTime: Duration = NO_TIME): void {
     this.#tracer.record(now, this.#config.name, "ecu.reset", { cause });
     this.#forget(now);
-    this.#start(now, !SAME_CYCLE.has(cause));
+    this.#dtcs.open(!SAME_CYCLE.has(cause), now);
+    this.#start(plus(now, downTime));
   }
 
   /** All that is not in flash is gone, and what flash was doing is torn. */
@@ -277,8 +279,7 @@ export class EcuCore implements Machine<EcuInput, EcuOutput>, Stateful<EcuCoreSt
     this.#programming.begin(IDLE);
   }
 
-  #start(now: Instant, newCycle: boolean): void {
-    this.#dtcs.open(newCycle, now);
+  #start(now: Instant): void {
     this.#phase = { name: "bootloader", until: plus(now, this.#config.boot.bootloader) };
     this.#outbox = [{ type: "transportReset", powered: true }];
   }

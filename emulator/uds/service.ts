@@ -23,6 +23,16 @@ export interface ServerMemory {
   /** The seed that a key is waited for. */
   seed: number | undefined;
   download: Download | undefined;
+  /** 11 04 was asked for. */
+  rapidPowerShutDown: boolean;
+  link: LinkMemory;
+}
+
+/** 0x87: bit/s. */
+interface LinkMemory {
+  readonly verified?: number;
+  /** Gone over to; else it is as the bus has it. */
+  readonly bitRate?: number;
 }
 
 export const freshMemory = (): ServerMemory => ({
@@ -30,9 +40,20 @@ export const freshMemory = (): ServerMemory => ({
   unlocked: false,
   seed: undefined,
   download: undefined,
+  rapidPowerShutDown: false,
+  link: {},
 });
 
-/** resetType. (ISO 14229-1:2020, Table 34) */
+/** Every transition, also into the session that is active, locks security and ends a download. (Figure 7) */
+export function enterSession(memory: ServerMemory, session: Session): void {
+  memory.session = session;
+  memory.unlocked = false;
+  memory.seed = undefined;
+  memory.download = undefined;
+  if (session === Session.Default) memory.link = {};
+}
+
+/** The resetTypes that reset. (ISO 14229-1:2020, Table 34) */
 export const ResetType = { HardReset: 0x01, KeyOffOnReset: 0x02, SoftReset: 0x03 } as const;
 export type ResetType = (typeof ResetType)[keyof typeof ResetType];
 

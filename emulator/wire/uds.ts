@@ -13,6 +13,7 @@ export const Sid = {
   RequestTransferExit: 0x37,
   TesterPresent: 0x3e,
   ControlDtcSetting: 0x85,
+  LinkControl: 0x87,
 } as const;
 export type Sid = (typeof Sid)[keyof typeof Sid];
 

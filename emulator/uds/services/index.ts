@@ -3,6 +3,7 @@ import { clearDiagnosticInformation } from "./clear-diagnostic-information.ts";
 import { controlDtcSetting } from "./control-dtc-setting.ts";
 import { diagnosticSessionControl } from "./diagnostic-session-control.ts";
 import { ecuReset } from "./ecu-reset.ts";
+import { linkControl } from "./link-control.ts";
 import { readDataByIdentifier } from "./read-data-by-identifier.ts";
 import { readDtcInformation } from "./read-dtc-information.ts";
 import { requestDownload } from "./request-download.ts";
@@ -29,5 +30,6 @@ export const SERVICES: ReadonlyMap<number, Service> = new Map(
     requestTransferExit,
     testerPresent,
     controlDtcSetting,
+    linkControl,
   ].map((service) => [service.sid, service]),
 );
