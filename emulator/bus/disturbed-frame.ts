@@ -28,8 +28,8 @@ export interface DisturbedFrameState {
   readonly ends: number;
 }
 
-/** What a node at another bit rate has left of rounding when its bit is over. */
-const WHOLE_BIT = 1 - 1e-9;
+/** What rounding may take away from a whole bit. */
+const ROUNDING = 1e-9;
 
 /**
  * A frame, or what is left of it, that goes over the wire bit by bit until all nodes wait for the next one. The wire is
@@ -106,14 +106,13 @@ export class DisturbedFrame implements Stateful<DisturbedFrameState> {
     const span = this.#ends - this.#begins;
     for (const [place, node] of this.nodes.entries()) {
       const flipped = flips.some((flip) => flip.node === undefined || flip.node === node.index);
-      if (node.idle && level === 1) continue; // it synchronises with the edge that begins a frame
-      node.phase += span / this.#bitOf(place);
-      while (node.phase >= WHOLE_BIT) {
-        node.phase = node.phase < 1 ? 0 : node.phase - 1;
-        const result = node.sample(flipped ? 1 - level : level);
-        if (result !== "nothing") told(this.#owners[place] as CanNode, result);
+      const seen = flipped ? 1 - level : level;
+      if (node.idle && seen === 1) continue; // it synchronises with the edge that begins a frame
+      const owner = this.#owners[place] as CanNode;
+      for (let left = this.#wholeBits(place, span); left > 0; left--) {
+        const result = node.sample(seen);
+        if (result !== "nothing") told(owner, result);
       }
-      if (node.phase < 1 - WHOLE_BIT) node.phase = 0;
     }
     this.#bit++;
     this.#begins = this.#ends;
@@ -131,6 +130,15 @@ export class DisturbedFrame implements Stateful<DisturbedFrameState> {
     this.#bit = state.bit;
     this.#begins = state.begins;
     this.#ends = state.ends;
+  }
+
+  /** How many bits of its own have passed for a node with that time. */
+  #wholeBits(place: number, span: number): number {
+    const node = this.nodes[place] as BitNode;
+    const passed = node.phase + span / this.#bitOf(place);
+    const whole = Math.floor(passed + ROUNDING);
+    node.phase = Math.max(0, passed - whole);
+    return whole;
   }
 
   #wireLevel(forced: ForcedLevel | undefined): number {

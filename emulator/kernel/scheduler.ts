@@ -138,16 +138,17 @@ export class Scheduler implements Timeline, Stateful<SchedulerState> {
     return { now: this.#now, order: this.#order, set };
   }
 
-  /** @throws {UsageError} when the state names an alarm that this bench does not have */
+  /** @throws {UsageError} when the state names an alarm that this bench does not have; nothing has changed then */
   load(state: SchedulerState): void {
+    const foreign = state.set.find(({ alarm }) => this.#alarms[alarm] === undefined);
+    if (foreign !== undefined) throw new UsageError(`the snapshot has an alarm ${foreign.alarm}, this bench does not`);
     for (const alarm of this.#alarms) alarm.place = -1;
     this.#heap.length = 0;
     this.#now = state.now;
     this.#order = state.order;
     this.#atThisInstant = 0;
     for (const { alarm: index, at, order } of state.set) {
-      const alarm = this.#alarms[index];
-      if (alarm === undefined) throw new UsageError(`the snapshot has an alarm ${index}, this bench does not`);
+      const alarm = this.#alarms[index] as HeapAlarm;
       alarm.at = at;
       alarm.order = order;
       alarm.place = this.#heap.length;

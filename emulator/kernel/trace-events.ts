@@ -1,6 +1,7 @@
 /**
  * Every kind of event the bench can record, and the fields of each. One table: the types, the compact storage and the
- * file format all follow from it. New kinds and new fields go at the end of the table or of their row.
+ * file format all follow from it. New kinds go at the end of the table; a row that changes makes a new version of the
+ * file format (docs/protocols/trace.md).
  *
  * Field kinds: `name` a short text that comes again and again (stored once), `text` any other text, `uint` an integer
  * from 0 to 2^53 - 1, `bytes` octets. Every event also has `at` (instant) and `source`, the node that says it, such as
@@ -72,6 +73,10 @@ export const TRACE_EVENTS = {
   "fault.injected": { fault: "name", target: "name", detail: "text" },
   /** The tester of an ECU met something odd that did no harm, such as a late answer. */
   "tester.noted": { ecu: "name", code: "name" },
+  /** ECU `source` went over to another bit rate of its link; 0 when back to that of its bus. */
+  "uds.link": { bitRate: "uint" },
+  /** The status byte of a DTC, 24 bits, changed. (ISO 14229-1:2020, D.2) */
+  "dtc.status": { dtc: "uint", from: "uint", to: "uint" },
 
   /**
    * `node` found an error and sends an error flag. `kind` is "bit", "stuff", "crc", "form" or "ack"; `bit` is the number of

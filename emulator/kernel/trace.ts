@@ -31,6 +31,8 @@ const CODES = new Map(TYPES.map((type, code) => [type, code + 1]));
 /** Code of the record that gives the next name its number; all other codes are 1 + the row in the table of events. */
 const DEFINE_NAME = 0;
 const GROWTH = 2;
+/** An integer up to 2^53 - 1 has at most eight groups of seven bits. */
+const UINT_SCALE_END = 2 ** 56;
 
 /**
  * The one ordered record of a run, in a compact form that is also the file format (docs/protocols/trace.md).
@@ -57,17 +59,24 @@ export class Trace implements Tracer, Stateful<TraceState> {
     return this.#length;
   }
 
+  /** @throws {UsageError} for a time before the last event's, or a number that no field holds; nothing is recorded then */
   record<Type extends TraceEventType>(at: Instant, source: string, type: Type, fields: TraceFields<Type>): void {
     const code = CODES.get(type) as number;
     const kinds = FIELDS[code - 1] as [string, string][];
     const values = fields as Readonly<Record<string, string | number | Uint8Array>>;
     const sourceNumber = this.#nameNumber(source);
     for (const [field, kind] of kinds) if (kind === "name") this.#nameNumber(values[field] as string);
-    this.#uint(code);
-    this.#uint(at - this.#lastAt);
+    const start = this.#length;
+    try {
+      this.#uint(code);
+      this.#uint(at - this.#lastAt);
+      this.#uint(sourceNumber);
+      for (const [field, kind] of kinds) this.#field(kind, values[field] as string | number | Uint8Array);
+    } catch (error) {
+      this.#length = start;
+      throw error;
+    }
     this.#lastAt = at;
-    this.#uint(sourceNumber);
-    for (const [field, kind] of kinds) this.#field(kind, values[field] as string | number | Uint8Array);
     this.#count++;
     const listeners = this.#listeners.get(type);
     if (listeners !== undefined) {
@@ -140,7 +149,9 @@ export class Trace implements Tracer, Stateful<TraceState> {
   }
 
   #uint(value: number): void {
-    if (!(value >= 0)) throw new UsageError(`${value} in a trace field for integers from 0`);
+    if (!(value >= 0 && Number.isSafeInteger(value))) {
+      throw new UsageError(`${value} in a trace field for integers from 0 to 2^53 - 1`);
+    }
     this.#reserve(8);
     let rest = value;
     while (rest >= 0x80) {
@@ -217,16 +228,15 @@ class TraceReader {
 
   #uint(): number {
     let value = 0;
-    let scale = 1;
-    for (;;) {
+    for (let scale = 1; scale < UINT_SCALE_END; scale *= 0x80) {
       const byte = this.#bytes[this.#offset++];
       if (byte === undefined) throw new UsageError("trace: the record ends in the middle of an event");
       value += (byte & 0x7f) * scale;
-      if (byte < 0x80) return value;
-      scale *= 0x80;
+      if (byte < 0x80 && value <= Number.MAX_SAFE_INTEGER) return value;
     }
+    throw new UsageError(`trace: no integer up to 2^53 - 1 before byte ${this.#offset}`);
   }
 }
 
 const encodeText = (text: string): Uint8Array => new TextEncoder().encode(text);
-const decodeText = (bytes: Uint8Array): string => new TextDecoder().decode(bytes);
+const decodeText = (bytes: Uint8Array): string => new TextDecoder("utf-8", { ignoreBOM: true }).decode(bytes);

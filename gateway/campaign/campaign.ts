@@ -28,6 +28,8 @@ export interface CampaignState {
   readonly error?: BenchError;
   readonly refused: boolean;
   readonly cancelled: boolean;
+  /** The server has been told, or can't be. */
+  readonly reported: boolean;
 }
 
 /**
@@ -92,7 +94,15 @@ export class Campaign implements Machine<CampaignInput, CampaignOutput>, Statefu
 
   #fresh(): CampaignState {
     const ecus = this.#config.ecus.map(({ id, lane }): EcuRecord => ({ id, lane, stage: "unknown", busy: false }));
-    return { phase: "idle", ecus, pieces: NO_PIECES, activated: false, refused: false, cancelled: false };
+    return {
+      phase: "idle",
+      ecus,
+      pieces: NO_PIECES,
+      activated: false,
+      refused: false,
+      cancelled: false,
+      reported: false,
+    };
   }
 
   #start(): void {
@@ -118,7 +128,10 @@ export class Campaign implements Machine<CampaignInput, CampaignOutput>, Statefu
     if (phase === "looking") this.#whileLooking(said);
     else if (phase === "fetching") this.#whileFetching(said);
     // A report that fails changes nothing: the vehicle is done, the server learns it another time.
-    else if (phase === "reporting" && (said.type === "reported" || said.type === "failed")) this.#end();
+    else if (phase === "reporting" && (said.type === "reported" || said.type === "failed")) {
+      this.#state = { ...this.#state, reported: true };
+      this.#stepOn();
+    }
   }
 
   #whileLooking(said: SourceSaid): void {
@@ -257,7 +270,11 @@ export class Campaign implements Machine<CampaignInput, CampaignOutput>, Statefu
       return;
     }
     this.#update(record.id, { stage: "failed", busy: false, failure: record.failure ?? { phase, error } });
-    // A release or a revert that fails is told by what the ECU answers when it is asked at the end.
+    if (this.#state.phase === "reporting") {
+      this.#update(record.id, { busy: false });
+      return;
+    }
+    // A revert that fails is told by what the ECU answers when it is asked at the end.
     if (this.#state.phase !== "rollingBack" && this.#state.phase !== "committing") this.#fail(error);
     else if (this.#state.phase === "committing" && this.#state.error === undefined) this.#fail(error);
   }
@@ -265,32 +282,35 @@ export class Campaign implements Machine<CampaignInput, CampaignOutput>, Statefu
   /** Goes on as far as what is known allows. */
   #stepOn(): void {
     const { phase, ecus, error } = this.#state;
-    const busy = ecus.some((ecu) => ecu.busy);
+    if (phase === "distributing" && error === undefined) this.#distribute();
+    else if (!ecus.some(({ busy }) => busy)) this.#allAnswered(phase);
+  }
+
+  #allAnswered(phase: PhaseName): void {
     switch (phase) {
-      case "distributing":
-        if (error === undefined) this.#distribute();
-        else if (!busy) this.#observe();
-        return;
       case "inventory":
-        if (!busy) this.#inventoried();
-        return;
-      case "activating":
-        if (!busy) this.#activationOver();
-        return;
-      case "committing":
-      case "rollingBack":
-        if (!busy) this.#observe();
-        return;
-      case "observing":
-        if (!busy) this.#report();
+        this.#inventoried();
         return;
       case "looking":
         if (this.#state.cancelled) this.#observe();
         return;
+      case "activating":
+        this.#activationOver();
+        return;
+      case "distributing":
+      case "committing":
+      case "rollingBack":
+        this.#observe();
+        return;
+      case "observing":
+        this.#report();
+        return;
+      case "reporting":
+        if (this.#state.reported) this.#end();
+        return;
       case "idle":
       case "fetching":
       case "verifying":
-      case "reporting":
       case "ended":
         return; // nothing depends on ECUs there
     }
@@ -349,7 +369,7 @@ export class Campaign implements Machine<CampaignInput, CampaignOutput>, Statefu
   #report(): void {
     const { verdict } = this.#result();
     this.#enter("reporting");
-    for (const { id } of this.#state.ecus) this.#outputs.push({ type: "ecu", ecu: id, command: { type: "release" } });
+    for (const { id } of this.#state.ecus) this.#command(id, { type: "release" });
     this.#outputs.push({ type: "source", input: { type: "report", verdict, inventory: this.#inventory() } });
   }
 

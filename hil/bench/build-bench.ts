@@ -3,6 +3,8 @@ import { VirtualCanBus, type VirtualCanBusConfig } from "../../emulator/bus/virt
 import { VirtualStream } from "../../emulator/bus/virtual-stream.ts";
 import { FAMILY_BANKS } from "../../emulator/ecu/config.ts";
 import { VirtualEcu } from "../../emulator/ecu/virtual-ecu.ts";
+import { frameAddress } from "../../emulator/isotp/addressing.ts";
+import type { FunctionalConfig } from "../../emulator/isotp/isotp-node.ts";
 import { Prng } from "../../emulator/kernel/prng.ts";
 import { ms } from "../../emulator/kernel/time.ts";
 import { World } from "../../emulator/kernel/world.ts";
@@ -103,6 +105,7 @@ function buildZone(zone: VehicleZone, bench: Built, parts: BenchParts): VirtualS
       address,
       testerAddresses: [vehicle.vehicleGateway.address],
       ecus: zone.ecus.map((ecu) => ({ id: ecu.id, address: ecu.address, isotp: gatewayIsoTp(zone, ecu) })),
+      ...functionalOf(zone),
     },
     { timeline, tracer, stream: stream.server, link: link(name) },
   );
@@ -114,7 +117,7 @@ function vehicleGatewayConfig(vehicle: Vehicle, policy: BenchParts["policy"]): V
   const zones = vehicle.zones.map(({ gateway, ecus }) => ({
     gateway: gateway.name,
     address: gateway.address,
-    ecus: ecus.map(({ id, address, seedKey }) => ({
+    ecus: ecus.map(({ id, address, seedKey, healthyRunMs, can }) => ({
       id,
       address,
       updater: {
@@ -122,11 +125,25 @@ function vehicleGatewayConfig(vehicle: Vehicle, policy: BenchParts["policy"]): V
         memory: { address: FAMILY_BANKS.window, size: FAMILY_BANKS.size },
         seedKey,
         fingerprint: FINGERPRINT,
+        // A whole request of 4095 bytes takes so long at the ECU's STmin; new software confirms itself after that time.
+        client: { path: ms(2_000 + 600 * can.stMinMs) },
+        timing: { soak: ms(1_000 + healthyRunMs) },
       },
     })),
   }));
   const { name, address } = vehicle.vehicleGateway;
   return { name, address, vin: vehicle.vin, zones, policy };
+}
+
+/** The zone's functional requests go out with the identifier that its ECUs listen to, if they do. */
+function functionalOf(zone: VehicleZone): { functional?: FunctionalConfig } {
+  const listener = zone.ecus.find(({ can }) => can.functional !== undefined);
+  if (listener?.can.functional === undefined) return {};
+  const { txDl, fd, bitRateSwitch, padding, nAs } = gatewayIsoTp(zone, listener);
+  const { id: txId, ...address } = frameAddress(listener.can.functional, true);
+  return {
+    functional: { txId, ...address, txDl, fd, bitRateSwitch, nAs, ...(padding === undefined ? {} : { padding }) },
+  };
 }
 
 const busConfig = ({ bus: { name, bitRate, dataBitRate } }: VehicleZone): VirtualCanBusConfig =>
