@@ -3,7 +3,7 @@ import { CanFlag, type CanFrame, canFrameFault } from "../wire/can-frame.ts";
 import type { BitFlip, ForcedLevel } from "./disturbed-frame.ts";
 
 /** One bit of some frames is seen turned over. Counts attempts, so a frame that is tried again counts again. */
-export interface CorruptBitFault {
+interface CorruptBitFault {
   readonly fault: "corruptBit";
   /** Number of the bit on the wire: 0 is SOF, stuff bits count. */
   readonly bit: number;

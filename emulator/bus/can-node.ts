@@ -182,7 +182,15 @@ export class CanNode implements CanPort, Stateful<CanNodeState> {
       waiting: [...this.waiting],
       counters: this.counters.save(),
       recovery: this.recovery === undefined ? undefined : { ...this.recovery },
-      ...{ sending, aborting, active, activeSince, toldState, toldError, suspendedUntil, babble, ownBitRate },
+      sending,
+      aborting,
+      active,
+      activeSince,
+      toldState,
+      toldError,
+      suspendedUntil,
+      babble,
+      ownBitRate,
     };
   }
 
