@@ -88,6 +88,8 @@ export interface Service {
   readonly functional: boolean;
   readonly subFunctions: SubFunctions;
   run(request: Uint8Array, context: ServiceContext): Answer;
+  /** What the end of the work that `run` left "busy" leads to: another piece of work, or the answer. */
+  next?(outcome: Work, context: ServiceContext): Answer;
   /** The work that `run` left "busy" has ended. */
   ended?(succeeded: boolean, context: ServiceContext): void;
 }

@@ -1,3 +1,5 @@
+import type { UdsConfig } from "../config.ts";
+import { FAMILY_BOOTLOADER } from "../family/bootloader.ts";
 import type { Service } from "../service.ts";
 import { diagnosticSessionControl } from "./diagnostic-session-control.ts";
 import { ecuReset } from "./ecu-reset.ts";
@@ -27,3 +29,9 @@ export const SERVICES: ReadonlyMap<number, Service> = new Map(
     linkControl,
   ].map((service) => [service.sid, service]),
 );
+
+const FAMILY: ReadonlyMap<number, Service> = new Map(FAMILY_BOOTLOADER.map((service) => [service.sid, service]));
+
+/** The services of a server that is configured so, by SID. */
+export const servicesOf = (config: UdsConfig): ReadonlyMap<number, Service> =>
+  config.dialect === "familyBootloader" ? FAMILY : SERVICES;
