@@ -1,11 +1,12 @@
 import { type Duration, ms, s } from "../kernel/time.ts";
 import type { SeedKeyFormula } from "../wire/seed-key.ts";
+import type { AuthenticationConfig } from "./authentication/config.ts";
 
 /**
  * Whose manners the server has: those of ISO 14229-1, or those of the family's bootloader. (docs/protocols/ecu.md, the
  * family's bootloader)
  */
-export type UdsDialect = "iso14229" | "familyBootloader";
+type UdsDialect = "iso14229" | "familyBootloader";
 
 /** How one server keeps time, and what it asks of a tester. Plain data. */
 export interface UdsConfig {
@@ -35,6 +36,8 @@ export interface UdsConfig {
   readonly linkBitRates: readonly number[];
   /** How the ECU goes down. Without it there is no enableRapidPowerShutDown. (11 04) */
   readonly powerDown?: PowerDown;
+  /** Without it there is no 0x29. */
+  readonly authentication?: AuthenticationConfig;
 }
 
 /** What a keyOffOnReset takes before the ECU starts again. */

@@ -1,5 +1,6 @@
 import type { Instant } from "../kernel/time.ts";
 import type { Session } from "../wire/uds.ts";
+import type { SecretsHost } from "./host-secrets.ts";
 import type { SecurityHost } from "./host-security.ts";
 import type { Work } from "./work.ts";
 
@@ -41,6 +42,7 @@ export interface UdsHost {
   readonly dids: ReadonlyMap<number, DidRule>;
   readonly routines: ReadonlyMap<number, RoutineRule>;
   readonly security: SecurityHost;
+  readonly secrets: SecretsHost;
 
   /** The data of an identifier in {@link dids}; undefined when there is none at the moment. */
   readData(did: number): Uint8Array | undefined;

@@ -228,8 +228,11 @@ export class UdsServer implements Machine<UdsInput, UdsOutput>, Stateful<UdsServ
 
   /** The checks that are the same for all services, in their order. (ISO 14229-1:2020, Figures 5 and 6) */
   #refusal(data: Uint8Array, service: Service): Nrc | undefined {
-    const { session, unlocked } = this.#memory;
+    const { session, unlocked, authentication } = this.#memory;
     if (!service.sessions.includes(session)) return Nrc.ServiceNotSupportedInActiveSession;
+    const { authentication: config } = this.#config;
+    if (config?.services.includes(service.sid) === true && !authentication.authenticated)
+      return Nrc.AuthenticationRequired;
     if (service.unlocked && !unlocked) return Nrc.SecurityAccessDenied;
     if (typeof service.subFunctions === "string") return undefined;
     const octet = data[1];

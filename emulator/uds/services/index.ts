@@ -1,6 +1,7 @@
 import type { UdsConfig } from "../config.ts";
 import { FAMILY_BOOTLOADER } from "../family/bootloader.ts";
 import type { Service } from "../service.ts";
+import { authentication } from "./authentication.ts";
 import { diagnosticSessionControl } from "./diagnostic-session-control.ts";
 import { ecuReset } from "./ecu-reset.ts";
 import { linkControl } from "./link-control.ts";
@@ -13,25 +14,29 @@ import { testerPresent } from "./tester-present.ts";
 import { transferData } from "./transfer-data.ts";
 import { writeDataByIdentifier } from "./write-data-by-identifier.ts";
 
-/** Every service that the server has, by SID. */
-export const SERVICES: ReadonlyMap<number, Service> = new Map(
-  [
-    diagnosticSessionControl,
-    ecuReset,
-    readDataByIdentifier,
-    securityAccess,
-    writeDataByIdentifier,
-    routineControl,
-    requestDownload,
-    transferData,
-    requestTransferExit,
-    testerPresent,
-    linkControl,
-  ].map((service) => [service.sid, service]),
-);
+const byNumber = (services: readonly Service[]): ReadonlyMap<number, Service> =>
+  new Map(services.map((service) => [service.sid, service]));
 
-const FAMILY: ReadonlyMap<number, Service> = new Map(FAMILY_BOOTLOADER.map((service) => [service.sid, service]));
+/** Every service that the server has, by SID. */
+const SERVICES: ReadonlyMap<number, Service> = byNumber([
+  diagnosticSessionControl,
+  ecuReset,
+  readDataByIdentifier,
+  securityAccess,
+  writeDataByIdentifier,
+  routineControl,
+  requestDownload,
+  transferData,
+  requestTransferExit,
+  testerPresent,
+  linkControl,
+]);
+
+const FAMILY: ReadonlyMap<number, Service> = byNumber(FAMILY_BOOTLOADER);
 
 /** The services of a server that is configured so, by SID. */
-export const servicesOf = (config: UdsConfig): ReadonlyMap<number, Service> =>
-  config.dialect === "familyBootloader" ? FAMILY : SERVICES;
+export function servicesOf(config: UdsConfig): ReadonlyMap<number, Service> {
+  if (config.dialect === "familyBootloader") return FAMILY;
+  const optional = config.authentication === undefined ? [] : [authentication];
+  return optional.length === 0 ? SERVICES : new Map([...SERVICES, ...byNumber(optional)]);
+}
