@@ -2,6 +2,7 @@ import { defaultEcuConfig, type EcuConfig } from "../../emulator/ecu/config.ts";
 import type { IsoTpAddress, IsoTpConfig } from "../../emulator/isotp/config.ts";
 import { classicIsoTp, fdIsoTp } from "../../emulator/isotp/defaults.ts";
 import { ms } from "../../emulator/kernel/time.ts";
+import type { ImageSignatureName } from "../../emulator/wire/image-header.ts";
 import type { Vehicle, VehicleEcu, VehicleZone } from "./vehicle-file.ts";
 
 /** The ECU's end of its pair of identifiers. */
@@ -34,12 +35,18 @@ function channel(
   };
 }
 
-/** @param imagePublicKey whose images the ECU takes: SubjectPublicKeyInfo, DER */
-export function ecuConfig(vehicle: Vehicle, zone: VehicleZone, ecu: VehicleEcu, imagePublicKey: Uint8Array): EcuConfig {
+/** @param imageKeys whose images the ECU takes: SubjectPublicKeyInfo, DER */
+export function ecuConfig(
+  vehicle: Vehicle,
+  zone: VehicleZone,
+  ecu: VehicleEcu,
+  imageKeys: Readonly<Record<ImageSignatureName, Uint8Array>>,
+): EcuConfig {
   return defaultEcuConfig({
     name: ecu.id,
     isotp: ecuIsoTp(zone, ecu),
-    imagePublicKey,
+    imageSignature: ecu.signature,
+    imagePublicKey: imageKeys[ecu.signature],
     uds: { seedKey: ecu.seedKey },
     boot: { healthyRun: ms(ecu.healthyRunMs) },
     identity: {
