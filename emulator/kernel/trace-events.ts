@@ -75,6 +75,8 @@ export const TRACE_EVENTS = {
   "tester.noted": { ecu: "name", code: "name" },
   /** ECU `source` went over to another bit rate of its link; 0 when back to that of its bus. */
   "uds.link": { bitRate: "uint" },
+  /** The status byte of a DTC, 24 bits, changed. (ISO 14229-1:2020, D.2) */
+  "dtc.status": { dtc: "uint", from: "uint", to: "uint" },
 } as const satisfies Readonly<Record<string, Readonly<Record<string, FieldKind>>>>;
 
 type FieldKind = "name" | "text" | "uint" | "bytes";

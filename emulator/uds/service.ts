@@ -87,6 +87,8 @@ export interface Service {
   /** May be asked for by functional addressing. */
   readonly functional: boolean;
   readonly subFunctions: SubFunctions;
+  /** Whether that ECU has it; every one if left out. */
+  offered?(host: UdsHost): boolean;
   run(request: Uint8Array, context: ServiceContext): Answer;
   /** The work that `run` left "busy" has ended. */
   ended?(succeeded: boolean, context: ServiceContext): void;
@@ -127,6 +129,9 @@ export function joined(first: Uint8Array, second: Uint8Array): Uint8Array {
 
 export const uint16 = (data: Uint8Array, offset: number): number =>
   (data[offset] as number) * 0x100 + (data[offset + 1] as number);
+
+export const uint24 = (data: Uint8Array, offset: number): number =>
+  uint16(data, offset) * 0x100 + (data[offset + 2] as number);
 
 /** Why a DID or RID can't be used now: its session first (NRC 0x31), then its security. */
 export function accessNrc(access: Access | undefined, memory: ServerMemory): Nrc | undefined {

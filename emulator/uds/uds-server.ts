@@ -191,7 +191,7 @@ export class UdsServer implements Machine<UdsInput, UdsOutput>, Stateful<UdsServ
     }
     this.#s3At = undefined;
     const service = SERVICES.get(sid);
-    const misbehaviour = this.#host.misbehave({ sid, block: this.#blockOf(data) });
+    const misbehaviour = this.#host.misbehave({ sid, block: this.#blockOf(data) }, now);
     if (misbehaviour?.type === "silence") return;
     const { session: before, link } = this.#memory;
     const answer: Answer =
@@ -204,8 +204,7 @@ export class UdsServer implements Machine<UdsInput, UdsOutput>, Stateful<UdsServ
     const suppress =
       service !== undefined && service.subFunctions !== "none" && ((data[1] ?? 0) & SUPPRESS_POSITIVE_RESPONSE) !== 0;
     this.#give(sid, answer, { functional, suppress, pendingSent: false }, now);
-    const { session } = this.#memory;
-    if (session !== before) this.#tracer.record(now, this.#name, "uds.session", { from: before, to: session });
+    if (this.#memory.session !== before) this.#sessionChanged(before, now);
     this.#traceLink(link.bitRate, now);
   }
 
@@ -216,7 +215,7 @@ export class UdsServer implements Machine<UdsInput, UdsOutput>, Stateful<UdsServ
   }
 
   #answer(data: Uint8Array, service: Service | undefined, functional: boolean, now: Instant): Answer {
-    if (service === undefined || (functional && !service.functional)) {
+    if (service === undefined || service.offered?.(this.#host) === false || (functional && !service.functional)) {
       return { type: "negative", nrc: Nrc.ServiceNotSupported };
     }
     const nrc = this.#refusal(data, service);
@@ -311,8 +310,15 @@ export class UdsServer implements Machine<UdsInput, UdsOutput>, Stateful<UdsServ
     const { link } = this.#memory;
     enterSession(this.#memory, Session.Default);
     this.#s3At = undefined;
-    this.#tracer.record(now, this.#name, "uds.session", { from, to: Session.Default });
+    this.#sessionChanged(from, now);
     this.#traceLink(link.bitRate, now);
+  }
+
+  /** What 28 and 85 switched off outlives other sessions, not the default one. (ISO 14229-1:2020, 10.2, Figure 7) */
+  #sessionChanged(from: Session, now: Instant): void {
+    const to = this.#memory.session;
+    this.#tracer.record(now, this.#name, "uds.session", { from, to });
+    if (to === Session.Default) this.#host.dtc?.sessionEnded();
   }
 
   #blockOf(data: Uint8Array): number | undefined {
