@@ -46,7 +46,7 @@ export function ecuConfig(
     isotp: ecuIsoTp(zone, ecu),
     imageSignature: ecu.signature,
     imagePublicKey: imageKeys[ecu.signature],
-    uds: { seedKey: ecu.seedKey },
+    uds: { seedKey: ecu.seedKey, dialect: ecu.dialect },
     boot: { healthyRun: ms(ecu.healthyRunMs) },
     identity: {
       vin: vehicle.vin,

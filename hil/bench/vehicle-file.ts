@@ -32,6 +32,8 @@ const ecu = z.strictObject({
   /** How its images must be signed. */
   signature: imageSignature.default("ecdsaP256"),
   seedKey: z.enum(["tc375Bootloader", "xorAbcd1234", "xorA5a5a5a5", "identity"]).default("tc375Bootloader"),
+  /** Whose manners its UDS server has. */
+  dialect: z.enum(["iso14229", "familyBootloader"]).default("iso14229"),
   /** 0 first; ECUs of one bus are programmed in that order. */
   priority: z.int().min(0).max(255).default(0),
   healthyRunMs: milliseconds.default(2_000),
