@@ -72,6 +72,15 @@ export const TRACE_EVENTS = {
   "fault.injected": { fault: "name", target: "name", detail: "text" },
   /** The tester of an ECU met something odd that did no harm, such as a late answer. */
   "tester.noted": { ecu: "name", code: "name" },
+
+  /**
+   * Programs outside, by the number of their connection; `door` is "socketcand", "slcan", "pty" or "doip", `source` what
+   * it leads to. `door.input` is what they sent, as it was handed in.
+   */
+  "door.opened": { door: "name", client: "uint" },
+  "door.input": { client: "uint", data: "bytes" },
+  "door.closed": { client: "uint" },
+  "door.refused": { client: "uint", code: "name", reason: "text" },
 } as const satisfies Readonly<Record<string, Readonly<Record<string, FieldKind>>>>;
 
 type FieldKind = "name" | "text" | "uint" | "bytes";
