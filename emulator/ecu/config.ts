@@ -68,6 +68,8 @@ export interface EcuConfig {
   readonly codeFlash: FlashGeometry;
   /** The module with the boot metadata: copy 0 in its first sector, copy 1 in its second. */
   readonly dataFlash: FlashGeometry;
+  /** The module with the count of wrong keys: two sectors. */
+  readonly securityFlash: FlashGeometry;
   readonly banks: BankMap;
   readonly boot: BootTiming;
   readonly check: CheckTiming;
@@ -98,6 +100,8 @@ const FAMILY_DATA_FLASH: FlashGeometry = {
   pageProgramTime: ms(1),
 };
 
+const FAMILY_SECURITY_FLASH: FlashGeometry = { ...FAMILY_DATA_FLASH, address: 0xaf002000 };
+
 export const FAMILY_BANKS: BankMap = {
   window: WINDOW,
   address: { A: WINDOW, B: WINDOW + BANK_B_OFFSET },
@@ -116,6 +120,7 @@ export const defaultEcuConfig = (
 ): EcuConfig => ({
   codeFlash: FAMILY_CODE_FLASH,
   dataFlash: FAMILY_DATA_FLASH,
+  securityFlash: FAMILY_SECURITY_FLASH,
   banks: FAMILY_BANKS,
   behaviours: [],
   ...given,

@@ -15,6 +15,7 @@ import { Flash, type FlashState } from "./flash.ts";
 import type { CheckedImage } from "./image-check.ts";
 import { MetadataStore, type MetadataStoreState } from "./metadata-store.ts";
 import { IDLE, Programming, type ProgrammingState, type Running } from "./programming.ts";
+import { SecurityMemory, type SecurityMemoryState } from "./security-memory.ts";
 
 export type EcuInput = UdsInput | { readonly type: "powerOn" } | { readonly type: "powerOff" };
 
@@ -48,6 +49,8 @@ export interface EcuCoreState {
   readonly store: MetadataStoreState;
   readonly codeFlash: FlashState;
   readonly dataFlash: FlashState;
+  readonly securityFlash: FlashState;
+  readonly security: SecurityMemoryState;
   readonly behaviours: ReturnType<Behaviours["save"]>;
   readonly prng: PrngState;
 }
@@ -72,6 +75,8 @@ export class EcuCore implements Machine<EcuInput, EcuOutput>, Stateful<EcuCoreSt
   readonly #prng: Prng;
   readonly #codeFlash: Flash;
   readonly #dataFlash: Flash;
+  readonly #securityFlash: Flash;
+  readonly #security: SecurityMemory;
   readonly #store: MetadataStore;
   readonly #behaviours: Behaviours;
   readonly #programming: Programming;
@@ -88,10 +93,13 @@ export class EcuCore implements Machine<EcuInput, EcuOutput>, Stateful<EcuCoreSt
     this.#prng = prng;
     this.#codeFlash = new Flash(config.name, config.codeFlash, tracer);
     this.#dataFlash = new Flash(config.name, config.dataFlash, tracer);
+    this.#securityFlash = new Flash(config.name, config.securityFlash, tracer);
+    this.#security = new SecurityMemory(config.uds, this.#securityFlash);
     this.#store = new MetadataStore(config.name, this.#dataFlash, tracer);
     this.#behaviours = new Behaviours(config.behaviours);
     const own = { codeFlash: this.#codeFlash, store: this.#store, behaviours: this.#behaviours };
-    this.#programming = new Programming(config, { ...own, crypto, prng, tracer });
+    const security = this.#security;
+    this.#programming = new Programming(config, { ...own, security, crypto, prng, tracer });
     this.#server = new UdsServer(config.name, config.uds, this.#programming, tracer);
   }
 
@@ -142,6 +150,7 @@ export class EcuCore implements Machine<EcuInput, EcuOutput>, Stateful<EcuCoreSt
   handleDeadline(now: Instant): void {
     this.#now = now;
     this.#store.handleDeadline(now);
+    this.#security.handleDeadline(now);
     this.#proceed(now);
     if (this.#serving) this.#server.handleDeadline(now);
   }
@@ -162,7 +171,7 @@ export class EcuCore implements Machine<EcuInput, EcuOutput>, Stateful<EcuCoreSt
       case "starting":
         return earliest(phase.until, this.#store.deadline);
       case "running":
-        return earliest(phase.confirmAt, phase.watchdogAt, this.#store.deadline, server);
+        return earliest(phase.confirmAt, phase.watchdogAt, this.#store.deadline, this.#security.deadline, server);
     }
   }
 
@@ -175,6 +184,8 @@ export class EcuCore implements Machine<EcuInput, EcuOutput>, Stateful<EcuCoreSt
       store: this.#store.save(),
       codeFlash: this.#codeFlash.save(),
       dataFlash: this.#dataFlash.save(),
+      securityFlash: this.#securityFlash.save(),
+      security: this.#security.save(),
       behaviours: this.#behaviours.save(),
       prng: this.#prng.save(),
     };
@@ -188,6 +199,8 @@ export class EcuCore implements Machine<EcuInput, EcuOutput>, Stateful<EcuCoreSt
     this.#store.load(state.store);
     this.#codeFlash.load(state.codeFlash);
     this.#dataFlash.load(state.dataFlash);
+    this.#securityFlash.load(state.securityFlash);
+    this.#security.load(state.security);
     this.#behaviours.load(state.behaviours);
     this.#prng.load(state.prng);
   }
@@ -227,7 +240,9 @@ export class EcuCore implements Machine<EcuInput, EcuOutput>, Stateful<EcuCoreSt
   #forget(now: Instant): void {
     this.#codeFlash.cut(now, this.#prng);
     this.#dataFlash.cut(now, this.#prng);
+    this.#securityFlash.cut(now, this.#prng);
     this.#store.close();
+    this.#security.close();
     this.#server.reset();
     this.#programming.begin(IDLE);
   }
@@ -286,6 +301,7 @@ export class EcuCore implements Machine<EcuInput, EcuOutput>, Stateful<EcuCoreSt
     const { healthyRun, watchdog } = this.#config.boot;
     const spare = otherBank(bank === "none" ? metadata.active : bank);
     const version = header === undefined ? IDLE.version : versionText(header.version);
+    this.#security.begin(now);
     this.#programming.begin({ bank, version, securityCounter: header?.securityCounter ?? 0, spare });
     this.#tracer.record(now, this.#config.name, "boot.started", { bank, version, trial: trial ? 1 : 0 });
     const hangs = trial && this.#behaviours.onTrialStart();

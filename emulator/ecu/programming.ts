@@ -17,6 +17,7 @@ import { ascii, DIDS, identityData, ROUTINES } from "./data-identifiers.ts";
 import type { Flash, FlashStart } from "./flash.ts";
 import { type CheckedImage, checkBank } from "./image-check.ts";
 import type { MetadataStore } from "./metadata-store.ts";
+import type { SecurityMemory } from "./security-memory.ts";
 
 /** What the ECU is running, as far as programming has to know. */
 export interface Running {
@@ -61,6 +62,7 @@ export interface ProgrammingState {
 export interface ProgrammingParts {
   readonly codeFlash: Flash;
   readonly store: MetadataStore;
+  readonly security: SecurityMemory;
   readonly behaviours: Behaviours;
   readonly crypto: Crypto;
   readonly prng: Prng;
@@ -78,6 +80,7 @@ const STATUS_OK = Uint8Array.of(ImageStatus.ok);
 export class Programming implements UdsHost, Stateful<ProgrammingState> {
   readonly dids = DIDS;
   readonly routines = ROUTINES;
+  readonly security: SecurityMemory;
   readonly #config: EcuConfig;
   readonly #parts: ProgrammingParts;
   #running: Running = IDLE;
@@ -89,6 +92,7 @@ export class Programming implements UdsHost, Stateful<ProgrammingState> {
   constructor(config: EcuConfig, parts: ProgrammingParts) {
     this.#config = config;
     this.#parts = parts;
+    this.security = parts.security;
   }
 
   get running(): Running {
@@ -180,6 +184,7 @@ export class Programming implements UdsHost, Stateful<ProgrammingState> {
   }
 
   resume(now: Instant): Work {
+    if (this.security.busy) return this.security.resume(now);
     const job = this.#job;
     switch (job.name) {
       case "idle":

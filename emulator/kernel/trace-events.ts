@@ -1,6 +1,7 @@
 /**
  * Every kind of event the bench can record, and the fields of each. One table: the types, the compact storage and the
- * file format all follow from it. New kinds and new fields go at the end of the table or of their row.
+ * file format all follow from it. New kinds go at the end of the table; a row that changes makes a new version of the
+ * file format (docs/protocols/trace.md).
  *
  * Field kinds: `name` a short text that comes again and again (stored once), `text` any other text, `uint` an integer
  * from 0 to 2^53 - 1, `bytes` octets. Every event also has `at` (instant) and `source`, the node that says it, such as

@@ -22,9 +22,6 @@ export interface ServerMemory {
   unlocked: boolean;
   /** The seed that a key is waited for. */
   seed: number | undefined;
-  wrongKeys: number;
-  /** requestSeed is refused until then. */
-  delayUntil: Instant | undefined;
   download: Download | undefined;
 }
 
@@ -32,8 +29,6 @@ export const freshMemory = (): ServerMemory => ({
   session: Session.Default,
   unlocked: false,
   seed: undefined,
-  wrongKeys: 0,
-  delayUntil: undefined,
   download: undefined,
 });
 
