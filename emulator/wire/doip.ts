@@ -175,6 +175,10 @@ export function decodeDoipHeader(bytes: Uint8Array, payloadMax: number): DoipHea
   return { type: "header", payloadType, payloadLength };
 }
 
+/** Whether a whole message acknowledges a diagnostic message, positively. */
+export const isDoipAcknowledgement = (message: Uint8Array): boolean =>
+  message[2] === DoipPayloadType.DiagnosticAck >> 8 && message[3] === (DoipPayloadType.DiagnosticAck & 0xff);
+
 /** Whether messages other than questions may have that protocol version. */
 export const isDoipVersion = (version: number): boolean =>
   version === DoipVersion.Iso2012 || version === DoipVersion.Iso2019;

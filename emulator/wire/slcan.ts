@@ -48,28 +48,11 @@ export function decodeSlcan(line: string): SlcanCommand {
   const flags = Object.hasOwn(LETTERS, letter) ? LETTERS[letter] : undefined;
   if (flags !== undefined) return decodeFrame(line, flags);
   const rest = line.slice(1);
-  switch (letter) {
-    case "S":
-      return bitRateOf(rest);
-    case "O":
-    case "L":
-      return rest === "" ? { type: "open", listenOnly: letter === "L" } : extra(line);
-    case "C":
-      return rest === "" ? { type: "close" } : extra(line);
-    case "Z":
-      return rest === "0" || rest === "1" ? { type: "timestamps", on: rest === "1" } : extra(line);
-    case "V":
-    case "v":
-      return rest === "" ? { type: "version" } : extra(line);
-    case "N":
-      return rest === "" ? { type: "serialNumber" } : extra(line);
-    case "F":
-      return rest === "" ? { type: "status" } : extra(line);
-    case "":
-      return { type: "ignored" };
-    default:
-      return decodeIgnored(letter, rest);
-  }
+  if (letter === "S") return bitRateOf(rest);
+  if (letter === "Z" && /^[01]$/.test(rest)) return { type: "timestamps", on: rest === "1" };
+  const plain = Object.hasOwn(PLAIN, letter) ? PLAIN[letter] : undefined;
+  if (plain !== undefined && rest === "") return plain;
+  return decodeIgnored(letter, rest);
 }
 
 /** The line of a frame with its CR. @param at milliseconds of any clock, when the program has asked for time stamps */
@@ -88,11 +71,24 @@ export function encodeSlcan({ id, flags, data }: CanFrame, at?: number): string 
 }
 
 const malformed = (reason: string): SlcanCommand => ({ type: "malformed", reason });
-const extra = (line: string): SlcanCommand => malformed(`"${line.slice(0, 16)}" is no command`);
+
+/** Commands of one letter and nothing else. An empty line is a program that feels its way. */
+const PLAIN: Readonly<Record<string, SlcanCommand>> = {
+  O: { type: "open", listenOnly: false },
+  L: { type: "open", listenOnly: true },
+  C: { type: "close" },
+  V: { type: "version" },
+  v: { type: "version" },
+  N: { type: "serialNumber" },
+  F: { type: "status" },
+  "": { type: "ignored" },
+};
 
 /** s btr, W filter, M code, m mask, Q auto-start, U speed, X and P and A polling. */
 const decodeIgnored = (letter: string, rest: string): SlcanCommand =>
-  "sWMmQUXPA".includes(letter) && /^[0-9A-Fa-f]*$/.test(rest) ? { type: "ignored" } : extra(letter + rest);
+  "sWMmQUXPA".includes(letter) && /^[0-9A-Fa-f]*$/.test(rest)
+    ? { type: "ignored" }
+    : malformed(`"${(letter + rest).slice(0, 16)}" is no command`);
 
 function bitRateOf(digit: string): SlcanCommand {
   const bitRate = /^\d$/.test(digit) ? BIT_RATES[Number(digit)] : undefined;

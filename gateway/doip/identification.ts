@@ -1,7 +1,7 @@
 import {
-  decodeDoip,
-  type DoipMessage,
   DOIP_HEADER_LENGTH,
+  type DoipMessage,
+  decodeDoip,
   encodeDoip,
   isDoipVersion,
 } from "../../emulator/wire/doip.ts";

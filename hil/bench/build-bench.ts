@@ -13,7 +13,7 @@ import type { PackagePolicy, PackageTools } from "../../gateway/package/open-pac
 import type { UpdateSource } from "../../gateway/source/update-source.ts";
 import { type HostPort, VehicleGateway, type VehicleGatewayConfig } from "../../gateway/vehicle/vehicle-gateway.ts";
 import { ZonalGateway } from "../../gateway/zonal/zonal-gateway.ts";
-import { ecuConfig, functionalIsoTp, gatewayIsoTp } from "./ecu-config.ts";
+import { ecuConfig, gatewayIsoTp } from "./ecu-config.ts";
 import type { Vehicle, VehicleZone } from "./vehicle-file.ts";
 
 /** What a bench needs besides the vehicle file. */
@@ -122,14 +122,13 @@ function buildZone(zone: VehicleZone, bench: Built, parts: BenchParts): VirtualS
   const client = vehicle.vehicleGateway.name;
   const stream = world.add(`${client}-${name}`, ethernet(client, name, world));
   const outside = testerStreams(name, world, parts);
-  const functional = outside.length === 0 ? undefined : functionalIsoTp(zone);
   const gateway = new ZonalGateway(
     {
       name,
       address,
       testerAddresses: [vehicle.vehicleGateway.address, ...(outside.length === 0 ? [] : TESTER_ADDRESSES)],
       ecus: zone.ecus.map((ecu) => ({ id: ecu.id, address: ecu.address, isotp: gatewayIsoTp(zone, ecu) })),
-      ...(functional === undefined ? {} : { functional }),
+      ...functionalOf(zone),
     },
     {
       timeline,
