@@ -3,6 +3,7 @@ import { type Duration, ms, s } from "../kernel/time.ts";
 import { defaultUdsConfig, type UdsConfig } from "../uds/config.ts";
 import type { Behaviour } from "./behaviours.ts";
 import type { Bank } from "./boot-metadata.ts";
+import { type DtcConfig, FAMILY_DTCS } from "./dtc-config.ts";
 import type { FlashGeometry } from "./flash.ts";
 
 /** Where the two images lie, and the one place where a tester sees the bank that does not run. */
@@ -73,6 +74,7 @@ export interface EcuConfig {
   readonly banks: BankMap;
   readonly boot: BootTiming;
   readonly check: CheckTiming;
+  readonly dtcs: DtcConfig;
   readonly behaviours: readonly Behaviour[];
 }
 
@@ -111,11 +113,12 @@ export const FAMILY_BANKS: BankMap = {
 /** An ECU of the family: what has no default must be given, all else may be. */
 export const defaultEcuConfig = (
   given: Pick<EcuConfig, "name" | "isotp" | "imagePublicKey"> &
-    Partial<Omit<EcuConfig, "uds" | "identity" | "boot" | "check">> & {
+    Partial<Omit<EcuConfig, "uds" | "identity" | "boot" | "check" | "dtcs">> & {
       readonly uds?: Partial<UdsConfig>;
       readonly identity?: Partial<EcuIdentity>;
       readonly boot?: Partial<BootTiming>;
       readonly check?: Partial<CheckTiming>;
+      readonly dtcs?: Partial<DtcConfig>;
     },
 ): EcuConfig => ({
   codeFlash: FAMILY_CODE_FLASH,
@@ -145,4 +148,5 @@ export const defaultEcuConfig = (
     ...given.boot,
   },
   check: { signature: ms(8), perKib: ms(0.1), ...given.check },
+  dtcs: { ...FAMILY_DTCS, ...given.dtcs },
 });

@@ -2,22 +2,30 @@ import type { Crypto } from "../kernel/crypto.ts";
 import { UsageError } from "../kernel/errors.ts";
 import type { Machine, Stateful } from "../kernel/machine.ts";
 import type { Prng, PrngState } from "../kernel/prng.ts";
-import { type Duration, earliest, type Instant, NO_TIME, plus, RUN_START } from "../kernel/time.ts";
+import { type Duration, earliest, type Instant, NO_TIME, plus, RUN_START, toMs } from "../kernel/time.ts";
 import type { Tracer } from "../kernel/trace.ts";
 import { ResetType } from "../uds/service.ts";
 import { type UdsInput, UdsServer, type UdsServerState } from "../uds/uds-server.ts";
+import { Did } from "../wire/uds.ts";
 import { versionText } from "../wire/version.ts";
 import { type Behaviour, Behaviours } from "./behaviours.ts";
 import { type Bank, BLANK_METADATA, type BootMetadata, otherBank, withBank } from "./boot-metadata.ts";
 import { type BootChoice, chooseBank } from "./bootloader.ts";
 import type { EcuConfig } from "./config.ts";
+import { Dtc } from "./dtc-config.ts";
+import { DtcMemory, type DtcMemoryState } from "./dtc-memory.ts";
 import { Flash, type FlashState } from "./flash.ts";
 import type { CheckedImage } from "./image-check.ts";
 import { MetadataStore, type MetadataStoreState } from "./metadata-store.ts";
 import { IDLE, Programming, type ProgrammingState, type Running } from "./programming.ts";
 import { SecurityMemory, type SecurityMemoryState } from "./security-memory.ts";
 
-export type EcuInput = UdsInput | { readonly type: "powerOn" } | { readonly type: "powerOff" };
+export type EcuInput =
+  | UdsInput
+  | { readonly type: "powerOn" }
+  | { readonly type: "powerOff" }
+  /** A test that is not the ECU's own has ended. Lost while it has no power. */
+  | { readonly type: "tested"; readonly dtc: number; readonly failed: boolean };
 
 export type EcuOutput =
   | { readonly type: "respond"; readonly data: Uint8Array }
@@ -51,6 +59,7 @@ export interface EcuCoreState {
   readonly dataFlash: FlashState;
   readonly securityFlash: FlashState;
   readonly security: SecurityMemoryState;
+  readonly dtcs: DtcMemoryState;
   readonly behaviours: ReturnType<Behaviours["save"]>;
   readonly prng: PrngState;
 }
@@ -68,6 +77,9 @@ const RESET_CAUSES: Readonly<Record<ResetType, string>> = {
   [ResetType.SoftReset]: "softReset",
 };
 
+/** Resets that go on with the operation cycle; any other start begins a new one. */
+const SAME_CYCLE: ReadonlySet<string> = new Set(["softReset", "watchdog"]);
+
 /** One ECU without its transport layer: power, start, application, and the UDS server that it answers with. */
 export class EcuCore implements Machine<EcuInput, EcuOutput>, Stateful<EcuCoreState> {
   readonly #config: EcuConfig;
@@ -77,6 +89,7 @@ export class EcuCore implements Machine<EcuInput, EcuOutput>, Stateful<EcuCoreSt
   readonly #dataFlash: Flash;
   readonly #securityFlash: Flash;
   readonly #security: SecurityMemory;
+  readonly #dtcs: DtcMemory;
   readonly #store: MetadataStore;
   readonly #behaviours: Behaviours;
   readonly #programming: Programming;
@@ -99,7 +112,9 @@ export class EcuCore implements Machine<EcuInput, EcuOutput>, Stateful<EcuCoreSt
     this.#behaviours = new Behaviours(config.behaviours);
     const own = { codeFlash: this.#codeFlash, store: this.#store, behaviours: this.#behaviours };
     const security = this.#security;
-    this.#programming = new Programming(config, { ...own, security, crypto, prng, tracer });
+    const freeze = (did: number, now: Instant) => this.#frozen(did, now);
+    this.#dtcs = new DtcMemory(config.name, config.dtcs, { tracer, freeze });
+    this.#programming = new Programming(config, { ...own, security, dtc: this.#dtcs, crypto, prng, tracer });
     this.#server = new UdsServer(config.name, config.uds, this.#programming, tracer);
   }
 
@@ -144,13 +159,15 @@ export class EcuCore implements Machine<EcuInput, EcuOutput>, Stateful<EcuCoreSt
     this.#now = now;
     if (input.type === "powerOn") this.#powerOn(now);
     else if (input.type === "powerOff") this.#powerOff(now);
-    else if (this.#serving) this.#server.handle(input, now);
+    else if (input.type === "tested") this.#tested(input.dtc, input.failed, now);
+    else if (this.#serving) this.#serve(input, now);
   }
 
   handleDeadline(now: Instant): void {
     this.#now = now;
     this.#store.handleDeadline(now);
     this.#security.handleDeadline(now);
+    this.#dtcs.handleDeadline(now);
     this.#proceed(now);
     if (this.#serving) this.#server.handleDeadline(now);
   }
@@ -162,16 +179,17 @@ export class EcuCore implements Machine<EcuInput, EcuOutput>, Stateful<EcuCoreSt
   nextDeadline(): Instant | undefined {
     const phase = this.#phase;
     const server = this.#serving ? this.#server.nextDeadline() : undefined;
+    const stored = earliest(this.#store.deadline, this.#dtcs.deadline);
     switch (phase.name) {
       case "off":
         return undefined;
       case "storing":
-        return this.#store.deadline;
+        return stored;
       case "bootloader":
       case "starting":
-        return earliest(phase.until, this.#store.deadline);
+        return earliest(phase.until, stored);
       case "running":
-        return earliest(phase.confirmAt, phase.watchdogAt, this.#store.deadline, this.#security.deadline, server);
+        return earliest(phase.confirmAt, phase.watchdogAt, stored, this.#security.deadline, server);
     }
   }
 
@@ -186,6 +204,7 @@ export class EcuCore implements Machine<EcuInput, EcuOutput>, Stateful<EcuCoreSt
       dataFlash: this.#dataFlash.save(),
       securityFlash: this.#securityFlash.save(),
       security: this.#security.save(),
+      dtcs: this.#dtcs.save(),
       behaviours: this.#behaviours.save(),
       prng: this.#prng.save(),
     };
@@ -201,6 +220,7 @@ export class EcuCore implements Machine<EcuInput, EcuOutput>, Stateful<EcuCoreSt
     this.#dataFlash.load(state.dataFlash);
     this.#securityFlash.load(state.securityFlash);
     this.#security.load(state.security);
+    this.#dtcs.load(state.dtcs);
     this.#behaviours.load(state.behaviours);
     this.#prng.load(state.prng);
   }
@@ -209,16 +229,26 @@ export class EcuCore implements Machine<EcuInput, EcuOutput>, Stateful<EcuCoreSt
     return this.#phase.name === "running" && this.#phase.watchdogAt === undefined;
   }
 
+  #tested(dtc: number, failed: boolean, now: Instant): void {
+    if (this.powered) this.#dtcs.report(dtc, failed, now);
+  }
+
+  #serve(input: UdsInput, now: Instant): void {
+    if (input.type === "receptionFailed") this.#dtcs.report(Dtc.MessageLost, true, now);
+    this.#server.handle(input, now);
+  }
+
   #pollServer(): EcuOutput | undefined {
     const output = this.#server.poll();
     if (output?.type !== "reset") return output;
-    this.#reset(RESET_CAUSES[output.resetType], this.#now);
+    this.#reset(RESET_CAUSES[output.resetType], this.#now, output.downTime);
     return this.#outbox.shift();
   }
 
   #powerOn(now: Instant): void {
     if (this.powered) return;
     this.#tracer.record(now, this.#config.name, "ecu.power", { on: 1 });
+    this.#dtcs.open(true, now);
     this.#start(now);
   }
 
@@ -230,10 +260,11 @@ export class EcuCore implements Machine<EcuInput, EcuOutput>, Stateful<EcuCoreSt
     this.#outbox = [{ type: "transportReset", powered: false }];
   }
 
-  #reset(cause: string, now: Instant): void {
+  #reset(cause: string, now: Instant, downTime: Duration = NO_TIME): void {
     this.#tracer.record(now, this.#config.name, "ecu.reset", { cause });
     this.#forget(now);
-    this.#start(now);
+    this.#dtcs.open(!SAME_CYCLE.has(cause), now);
+    this.#start(plus(now, downTime));
   }
 
   /** All that is not in flash is gone, and what flash was doing is torn. */
@@ -243,6 +274,7 @@ export class EcuCore implements Machine<EcuInput, EcuOutput>, Stateful<EcuCoreSt
     this.#securityFlash.cut(now, this.#prng);
     this.#store.close();
     this.#security.close();
+    this.#dtcs.close(now, this.#prng);
     this.#server.reset();
     this.#programming.begin(IDLE);
   }
@@ -291,6 +323,8 @@ export class EcuCore implements Machine<EcuInput, EcuOutput>, Stateful<EcuCoreSt
   #jump(choice: BootChoice, checkTime: Duration, now: Instant): void {
     if (choice.reverted !== undefined) {
       this.#tracer.record(now, this.#config.name, "boot.reverted", choice.reverted);
+      this.#dtcs.report(Dtc.SoftwareReverted, true, now);
+      if (choice.reverted.why === "imageRefused") this.#dtcs.report(Dtc.ImageRefused, true, now);
     }
     const application = choice.bank === "none" ? NO_TIME : this.#config.boot.application;
     this.#phase = { name: "starting", choice, until: (now + checkTime + application) as Instant };
@@ -314,6 +348,15 @@ export class EcuCore implements Machine<EcuInput, EcuOutput>, Stateful<EcuCoreSt
     };
   }
 
+  /** For a snapshot. */
+  #frozen(did: number, now: Instant): Uint8Array | undefined {
+    if (did === Did.ActiveSession) return Uint8Array.of(this.#server.session);
+    if (did !== Did.OperatingTime) return this.#programming.readData(did);
+    const time = new DataView(new ArrayBuffer(4));
+    time.setUint32(0, Math.floor(toMs(now)));
+    return new Uint8Array(time.buffer);
+  }
+
   /** The application's own doings. */
   #live(phase: Extract<Phase, { name: "running" }>, now: Instant): void {
     if (phase.watchdogAt !== undefined) {
@@ -328,6 +371,7 @@ export class EcuCore implements Machine<EcuInput, EcuOutput>, Stateful<EcuCoreSt
       this.#phase = { ...phase, confirmAt: undefined, confirming: onTrial };
     } else if (phase.confirming && this.#store.deadline === undefined) {
       this.#tracer.record(now, this.#config.name, "boot.confirmed", { bank, version });
+      this.#dtcs.report(Dtc.SoftwareReverted, false, now);
       this.#phase = { ...phase, trial: false, confirming: false };
     }
   }

@@ -73,6 +73,10 @@ export const TRACE_EVENTS = {
   "fault.injected": { fault: "name", target: "name", detail: "text" },
   /** The tester of an ECU met something odd that did no harm, such as a late answer. */
   "tester.noted": { ecu: "name", code: "name" },
+  /** ECU `source` went over to another bit rate of its link; 0 when back to that of its bus. */
+  "uds.link": { bitRate: "uint" },
+  /** The status byte of a DTC, 24 bits, changed. (ISO 14229-1:2020, D.2) */
+  "dtc.status": { dtc: "uint", from: "uint", to: "uint" },
 
   /**
    * Programs outside, by the number of their connection; `door` is "socketcand", "slcan", "pty" or "doip", `source` what

@@ -1,5 +1,6 @@
 import type { Instant } from "../kernel/time.ts";
 import type { Session } from "../wire/uds.ts";
+import type { DtcHost } from "./host-dtc.ts";
 import type { SecurityHost } from "./host-security.ts";
 import type { Work } from "./work.ts";
 
@@ -41,6 +42,8 @@ export interface UdsHost {
   readonly dids: ReadonlyMap<number, DidRule>;
   readonly routines: ReadonlyMap<number, RoutineRule>;
   readonly security: SecurityHost;
+  /** Undefined: it has no DTC memory. */
+  readonly dtc?: DtcHost;
 
   /** The data of an identifier in {@link dids}; undefined when there is none at the moment. */
   readData(did: number): Uint8Array | undefined;
@@ -57,5 +60,5 @@ export interface UdsHost {
 
   /** A new seed: uint32, never 0. */
   seed(): number;
-  misbehave(facts: RequestFacts): Misbehaviour | undefined;
+  misbehave(facts: RequestFacts, now: Instant): Misbehaviour | undefined;
 }

@@ -1,6 +1,6 @@
 import { toMs } from "../../kernel/time.ts";
 import { Nrc, Session, Sid } from "../../wire/uds.ts";
-import { ALL_SESSIONS, NON_DEFAULT, negative, positive, type Service, WRONG_LENGTH } from "../service.ts";
+import { ALL_SESSIONS, enterSession, NON_DEFAULT, negative, positive, type Service, WRONG_LENGTH } from "../service.ts";
 
 /** P2*Server_max is sent in steps of 10 ms. (ISO 14229-1:2020, Table 29) */
 const P2_STAR_STEP_MS = 10;
@@ -27,10 +27,7 @@ export const diagnosticSessionControl: Service = {
     if (fromWrongSession) return negative(Nrc.SubFunctionNotSupportedInActiveSession);
     const p2 = Math.round(toMs(config.p2Server));
     const p2Star = Math.round(toMs(config.p2StarServer) / P2_STAR_STEP_MS);
-    memory.session = session;
-    memory.unlocked = false;
-    memory.seed = undefined;
-    memory.download = undefined;
+    enterSession(memory, session);
     return positive(Sid.DiagnosticSessionControl, session, p2 >>> 8, p2 & 0xff, p2Star >>> 8, p2Star & 0xff);
   },
 };

@@ -1,7 +1,11 @@
 import type { Service } from "../service.ts";
+import { clearDiagnosticInformation } from "./clear-diagnostic-information.ts";
+import { controlDtcSetting } from "./control-dtc-setting.ts";
 import { diagnosticSessionControl } from "./diagnostic-session-control.ts";
 import { ecuReset } from "./ecu-reset.ts";
+import { linkControl } from "./link-control.ts";
 import { readDataByIdentifier } from "./read-data-by-identifier.ts";
+import { readDtcInformation } from "./read-dtc-information.ts";
 import { requestDownload } from "./request-download.ts";
 import { requestTransferExit } from "./request-transfer-exit.ts";
 import { routineControl } from "./routine-control.ts";
@@ -15,6 +19,8 @@ export const SERVICES: ReadonlyMap<number, Service> = new Map(
   [
     diagnosticSessionControl,
     ecuReset,
+    clearDiagnosticInformation,
+    readDtcInformation,
     readDataByIdentifier,
     securityAccess,
     writeDataByIdentifier,
@@ -23,5 +29,7 @@ export const SERVICES: ReadonlyMap<number, Service> = new Map(
     transferData,
     requestTransferExit,
     testerPresent,
+    controlDtcSetting,
+    linkControl,
   ].map((service) => [service.sid, service]),
 );

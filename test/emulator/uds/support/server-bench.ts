@@ -130,6 +130,7 @@ export class ServerBench {
   readonly responses: string[] = [];
   readonly responseTimes: Instant[] = [];
   readonly resets: number[] = [];
+  readonly downTimes: Duration[] = [];
   confirmsAtOnce = true;
   readonly #pump: Pump<UdsInput, UdsOutput>;
 
@@ -178,6 +179,7 @@ export class ServerBench {
   #deliver(output: UdsOutput): void {
     if (output.type === "reset") {
       this.resets.push(output.resetType);
+      this.downTimes.push(output.downTime);
       return;
     }
     this.responses.push(hex(output.data));
