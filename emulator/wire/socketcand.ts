@@ -79,7 +79,12 @@ function decodeSendRemote([id, length, ...rest]: readonly string[]): SocketcandC
   const count = hexField(length, 1);
   if (rest.length > 0) return malformed("sendrtr with data");
   if (count === undefined || count > CAN_DATA_MAX) return malformed(`data length "${length ?? ""}"`);
-  return sent(id, CanFlag.Remote, count, new Array<string>(count).fill("0"));
+  return sent(
+    id,
+    CanFlag.Remote,
+    count,
+    Array.from({ length: count }, () => "0"),
+  );
 }
 
 function decodeSendFd([id, flags, length, ...octets]: readonly string[]): SocketcandCommand {

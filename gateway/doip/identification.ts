@@ -40,18 +40,16 @@ export function answerIdentification(datagram: Uint8Array, identity: DoipIdentit
   const asked = datagram[0] ?? 0;
   const version = isDoipVersion(asked) ? asked : undefined;
   const message = decodeDoip(datagram, PAYLOAD_MAX);
-  switch (message.type) {
-    case "malformed":
-      return datagram.length < DOIP_HEADER_LENGTH
-        ? undefined
-        : encodeDoip({ type: "headerNack", code: message.nack }, version);
-    case "vehicleIdentificationRequest":
-      return encodeDoip(announcement(identity), version);
-    case "vehicleIdentificationRequestEid":
-      return toHex(message.eid) === toHex(identity.eid) ? encodeDoip(announcement(identity), version) : undefined;
-    case "vehicleIdentificationRequestVin":
-      return message.vin === identity.vin ? encodeDoip(announcement(identity), version) : undefined;
-    default:
-      return undefined; // TCP's, or of another entity
+  if (message.type === "malformed") {
+    const readable = datagram.length >= DOIP_HEADER_LENGTH;
+    return readable ? encodeDoip({ type: "headerNack", code: message.nack }, version) : undefined;
   }
+  return isAbout(message, identity) ? encodeDoip(announcement(identity), version) : undefined;
+}
+
+/** Everything but a question is TCP's, or another entity's. */
+function isAbout(message: DoipMessage, { eid, vin }: DoipIdentity): boolean {
+  if (message.type === "vehicleIdentificationRequestEid") return toHex(message.eid) === toHex(eid);
+  if (message.type === "vehicleIdentificationRequestVin") return message.vin === vin;
+  return message.type === "vehicleIdentificationRequest";
 }

@@ -45,6 +45,7 @@ interface Entry {
   backlog: number;
   isGone: boolean;
   session: Session | undefined;
+  isOver: boolean;
 }
 
 /**
@@ -90,6 +91,7 @@ export class Doors implements Outside {
       backlog: 0,
       isGone: false,
       session: undefined,
+      isOver: false,
     };
     this.#entries.push(entry);
     this.#wake();
@@ -118,7 +120,7 @@ export class Doors implements Outside {
     for (const [index, entry] of this.#entries.entries()) {
       if (!this.#handIn(entry)) continue;
       this.#entries.splice(index, 1);
-      if (!(entry.isGone && entry.session === undefined)) this.#entries.push(entry);
+      if (!entry.isOver) this.#entries.push(entry);
       return true;
     }
     return false;
@@ -144,7 +146,6 @@ export class Doors implements Outside {
   #handIn(entry: Entry): boolean {
     const { session, number: client } = entry;
     if (session === undefined) {
-      if (entry.isGone) return true;
       this.#world.trace.record(this.#now, entry.place, "door.opened", { door: entry.door, client });
       entry.session = entry.open(entry.wire, (code, reason) => this.#refused(entry, code, reason));
       return true;
@@ -161,7 +162,7 @@ export class Doors implements Outside {
     if (!entry.isGone) return false;
     this.#world.trace.record(this.#now, entry.place, "door.closed", { client });
     session.closed();
-    entry.session = undefined;
+    entry.isOver = true;
     return true;
   }
 
