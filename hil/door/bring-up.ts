@@ -19,7 +19,7 @@ import { writeTraceFile } from "../record/trace-file.ts";
 import { Doors, type Refusal } from "./doors.ts";
 import { type DoorOptions, Entrance, type OpenDoors } from "./open-doors.ts";
 
-export interface BringUpOptions {
+interface BringUpOptions {
   readonly doors: DoorOptions;
   readonly seed?: string | undefined;
   readonly keysDir?: string | undefined;
@@ -37,7 +37,7 @@ export interface BringUpOptions {
 }
 
 /** What there is to say about a vehicle that was up. */
-export interface UpReport {
+interface UpReport {
   readonly vehicle: string;
   readonly seed: string;
   readonly seconds: number;

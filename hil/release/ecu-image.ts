@@ -7,7 +7,7 @@ import { writePieces } from "../record/pieces.ts";
 import { buildImage } from "./build-image.ts";
 import { readFirmwareFile } from "./firmware-file.ts";
 
-export interface EcuImageOptions {
+interface EcuImageOptions {
   /** Vehicle file. */
   readonly vehicle: string;
   readonly ecu: string;
@@ -21,7 +21,7 @@ export interface EcuImageOptions {
 }
 
 /** What a tester has to write, and where. */
-export interface EcuImage {
+interface EcuImage {
   readonly file: string;
   /** Bytes. */
   readonly size: number;
