@@ -1,6 +1,6 @@
 import type { Stateful } from "../kernel/machine.ts";
 import { CanBit, canBitStream } from "../wire/can-bit-stream.ts";
-import { CAN_DATA_MAX, CanFlag, type CanFrame, lengthOfDlc } from "../wire/can-frame.ts";
+import { CAN_DATA_MAX, CanFlag, type CanFrame, canLengthOfDlc } from "../wire/can-frame.ts";
 
 /** What one more bit means to a receiver. "crc" is told behind the ACK delimiter, where its error flag begins. */
 export type DecodedBit = "more" | "received" | "stuff" | "form" | "crc";
@@ -172,7 +172,7 @@ export class BitDecoder implements Stateful<BitDecoderState> {
   }
 
   #codedLength(): number {
-    const length = lengthOfDlc(this.#number(this.#dlcPlace(), DLC_BITS));
+    const length = canLengthOfDlc(this.#number(this.#dlcPlace(), DLC_BITS));
     return this.#isFd() ? length : Math.min(length, CAN_DATA_MAX);
   }
 

@@ -79,6 +79,15 @@ export const TRACE_EVENTS = {
   "dtc.status": { dtc: "uint", from: "uint", to: "uint" },
 
   /**
+   * Programs outside, by the number of their connection; `door` is "socketcand", "slcan", "pty" or "doip", `source` what
+   * it leads to. `door.input` is what they sent, as it was handed in.
+   */
+  "door.opened": { door: "name", client: "uint" },
+  "door.input": { client: "uint", data: "bytes" },
+  "door.closed": { client: "uint" },
+  "door.refused": { client: "uint", code: "name", reason: "text" },
+
+  /**
    * `node` found an error and sends an error flag. `kind` is "bit", "stuff", "crc", "form" or "ack"; `bit` is the number of
    * the bit on the wire, SOF being 0; `tec`, `rec` and `state` ("active", "passive", "busOff") are what it has come to.
    */
