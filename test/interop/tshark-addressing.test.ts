@@ -14,9 +14,9 @@ import { pcapngOfTrace } from "../../hil/record/pcapng-writer.ts";
 import { writePieces } from "../../hil/record/pieces.ts";
 import { describeWithJudge } from "../support/judges.ts";
 
-const LENGTHS = [1, 6, 7, 8, 12, 13, 4095];
-/** ReadDataByIdentifier with as many bytes. */
-const message = (length: number): Uint8Array => Uint8Array.from([0x22, ...new Prng(length).bytes(length - 1)]);
+const LENGTHS = [2, 6, 7, 8, 12, 13, 4095];
+/** TransferData of so many bytes. */
+const message = (length: number): Uint8Array => Uint8Array.from([0x36, ...new Prng(length).bytes(length - 1)]);
 
 /** A capture of requests of each length, one after the other. */
 function capture(path: string, request: NAi, response: NAi): void {

@@ -5,6 +5,8 @@ import { afterAll, describe, expect, it } from "vitest";
 import { ecuConfig, gatewayIsoTp } from "../../../hil/bench/ecu-config.ts";
 import { readVehicle, type Vehicle, type VehicleEcu, type VehicleZone } from "../../../hil/bench/vehicle-file.ts";
 
+const NO_KEY = new Uint8Array(0);
+const NO_KEYS = { ecdsaP256: NO_KEY, ed25519: NO_KEY, mlDsa65: NO_KEY };
 const FIXTURE = "fixtures/vehicles/two-zone.yaml";
 const folder = mkdtempSync(join(tmpdir(), "otabench-vehicle-"));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -24,7 +26,7 @@ async function isoTpOf(can: string, ecu: "ECU_011" | "ECU_021" = "ECU_011") {
   const zone = vehicle.zones.find(({ ecus }) => ecus.some(({ id }) => id === ecu)) as VehicleZone;
   const found = zone.ecus.find(({ id }) => id === ecu) as VehicleEcu;
   return {
-    ecu: ecuConfig(vehicle, zone, found, new Uint8Array(0)).isotp,
+    ecu: ecuConfig(vehicle, zone, found, NO_KEYS).isotp,
     gateway: gatewayIsoTp(zone, found),
   };
 }
