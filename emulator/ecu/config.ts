@@ -3,6 +3,7 @@ import { type Duration, ms, s } from "../kernel/time.ts";
 import { defaultUdsConfig, type UdsConfig } from "../uds/config.ts";
 import type { Behaviour } from "./behaviours.ts";
 import type { Bank } from "./boot-metadata.ts";
+import { type DataConfig, FAMILY_DATA } from "./data-config.ts";
 import type { FlashGeometry } from "./flash.ts";
 
 /** Where the two images lie, and the one place where a tester sees the bank that does not run. */
@@ -71,6 +72,7 @@ export interface EcuConfig {
   readonly banks: BankMap;
   readonly boot: BootTiming;
   readonly check: CheckTiming;
+  readonly data: DataConfig;
   readonly behaviours: readonly Behaviour[];
 }
 
@@ -117,6 +119,7 @@ export const defaultEcuConfig = (
   codeFlash: FAMILY_CODE_FLASH,
   dataFlash: FAMILY_DATA_FLASH,
   banks: FAMILY_BANKS,
+  data: FAMILY_DATA,
   behaviours: [],
   ...given,
   uds: defaultUdsConfig(given.uds),

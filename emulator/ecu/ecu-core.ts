@@ -11,6 +11,7 @@ import { type Behaviour, Behaviours } from "./behaviours.ts";
 import { type Bank, BLANK_METADATA, type BootMetadata, otherBank, withBank } from "./boot-metadata.ts";
 import { type BootChoice, chooseBank } from "./bootloader.ts";
 import type { EcuConfig } from "./config.ts";
+import { EcuData, type EcuDataState } from "./ecu-data.ts";
 import { Flash, type FlashState } from "./flash.ts";
 import type { CheckedImage } from "./image-check.ts";
 import { MetadataStore, type MetadataStoreState } from "./metadata-store.ts";
@@ -20,6 +21,7 @@ export type EcuInput = UdsInput | { readonly type: "powerOn" } | { readonly type
 
 export type EcuOutput =
   | { readonly type: "respond"; readonly data: Uint8Array }
+  | { readonly type: "periodic"; readonly data: Uint8Array }
   /** The ECU went off or began to start: nothing of what was on its way in or out is known to it any more. */
   | { readonly type: "transportReset"; readonly powered: boolean };
 
@@ -48,6 +50,7 @@ export interface EcuCoreState {
   readonly store: MetadataStoreState;
   readonly codeFlash: FlashState;
   readonly dataFlash: FlashState;
+  readonly data: EcuDataState;
   readonly behaviours: ReturnType<Behaviours["save"]>;
   readonly prng: PrngState;
 }
@@ -72,6 +75,7 @@ export class EcuCore implements Machine<EcuInput, EcuOutput>, Stateful<EcuCoreSt
   readonly #prng: Prng;
   readonly #codeFlash: Flash;
   readonly #dataFlash: Flash;
+  readonly #data: EcuData;
   readonly #store: MetadataStore;
   readonly #behaviours: Behaviours;
   readonly #programming: Programming;
@@ -90,7 +94,8 @@ export class EcuCore implements Machine<EcuInput, EcuOutput>, Stateful<EcuCoreSt
     this.#dataFlash = new Flash(config.name, config.dataFlash, tracer);
     this.#store = new MetadataStore(config.name, this.#dataFlash, tracer);
     this.#behaviours = new Behaviours(config.behaviours);
-    const own = { codeFlash: this.#codeFlash, store: this.#store, behaviours: this.#behaviours };
+    this.#data = new EcuData(config.data, config.isotp.txDl);
+    const own = { codeFlash: this.#codeFlash, store: this.#store, behaviours: this.#behaviours, data: this.#data };
     this.#programming = new Programming(config, { ...own, crypto, prng, tracer });
     this.#server = new UdsServer(config.name, config.uds, this.#programming, tracer);
   }
@@ -175,6 +180,7 @@ export class EcuCore implements Machine<EcuInput, EcuOutput>, Stateful<EcuCoreSt
       store: this.#store.save(),
       codeFlash: this.#codeFlash.save(),
       dataFlash: this.#dataFlash.save(),
+      data: this.#data.save(),
       behaviours: this.#behaviours.save(),
       prng: this.#prng.save(),
     };
@@ -188,6 +194,7 @@ export class EcuCore implements Machine<EcuInput, EcuOutput>, Stateful<EcuCoreSt
     this.#store.load(state.store);
     this.#codeFlash.load(state.codeFlash);
     this.#dataFlash.load(state.dataFlash);
+    this.#data.load(state.data);
     this.#behaviours.load(state.behaviours);
     this.#prng.load(state.prng);
   }
@@ -228,6 +235,7 @@ export class EcuCore implements Machine<EcuInput, EcuOutput>, Stateful<EcuCoreSt
     this.#codeFlash.cut(now, this.#prng);
     this.#dataFlash.cut(now, this.#prng);
     this.#store.close();
+    this.#data.begin();
     this.#server.reset();
     this.#programming.begin(IDLE);
   }

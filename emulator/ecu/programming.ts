@@ -14,6 +14,7 @@ import type { Behaviours } from "./behaviours.ts";
 import { type Bank, type BootMetadata, otherBank, withBank } from "./boot-metadata.ts";
 import type { EcuConfig } from "./config.ts";
 import { ascii, DIDS, identityData, ROUTINES } from "./data-identifiers.ts";
+import type { EcuData } from "./ecu-data.ts";
 import type { Flash, FlashStart } from "./flash.ts";
 import { type CheckedImage, checkBank } from "./image-check.ts";
 import type { MetadataStore } from "./metadata-store.ts";
@@ -61,6 +62,7 @@ export interface ProgrammingState {
 export interface ProgrammingParts {
   readonly codeFlash: Flash;
   readonly store: MetadataStore;
+  readonly data: EcuData;
   readonly behaviours: Behaviours;
   readonly crypto: Crypto;
   readonly prng: Prng;
@@ -78,6 +80,7 @@ const STATUS_OK = Uint8Array.of(ImageStatus.ok);
 export class Programming implements UdsHost, Stateful<ProgrammingState> {
   readonly dids = DIDS;
   readonly routines = ROUTINES;
+  readonly dataHost: EcuData;
   readonly #config: EcuConfig;
   readonly #parts: ProgrammingParts;
   #running: Running = IDLE;
@@ -89,6 +92,7 @@ export class Programming implements UdsHost, Stateful<ProgrammingState> {
   constructor(config: EcuConfig, parts: ProgrammingParts) {
     this.#config = config;
     this.#parts = parts;
+    this.dataHost = parts.data;
   }
 
   get running(): Running {
@@ -180,6 +184,7 @@ export class Programming implements UdsHost, Stateful<ProgrammingState> {
   }
 
   resume(now: Instant): Work {
+    if (this.dataHost.busy) return this.dataHost.resume(now);
     const job = this.#job;
     switch (job.name) {
       case "idle":

@@ -73,6 +73,8 @@ export const TRACE_EVENTS = {
   "fault.injected": { fault: "name", target: "name", detail: "text" },
   /** The tester of an ECU met something odd that did no harm, such as a late answer. */
   "tester.noted": { ecu: "name", code: "name" },
+  /** A periodic message of ECU `source`: low byte of its identifier, then the record. */
+  "uds.periodic": { data: "bytes" },
 } as const satisfies Readonly<Record<string, Readonly<Record<string, FieldKind>>>>;
 
 type FieldKind = "name" | "text" | "uint" | "bytes";

@@ -1,5 +1,6 @@
 import type { Instant } from "../kernel/time.ts";
 import type { Nrc, Session } from "../wire/uds.ts";
+import type { DataHost } from "./host-data.ts";
 
 /** What came of something the server asked for. Long work is data: it is asked for again at `until`. */
 export type Work =
@@ -44,6 +45,8 @@ export interface RequestFacts {
 export interface UdsHost {
   readonly dids: ReadonlyMap<number, DidRule>;
   readonly routines: ReadonlyMap<number, RoutineRule>;
+  /** Without it the services of data, of input and output, and of files are not there. */
+  readonly dataHost?: DataHost;
 
   /** The data of an identifier in {@link dids}; undefined when there is none at the moment. */
   readData(did: number): Uint8Array | undefined;

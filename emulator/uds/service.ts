@@ -1,6 +1,7 @@
 import type { Instant } from "../kernel/time.ts";
 import { Nrc, POSITIVE_RESPONSE_OFFSET, Session } from "../wire/uds.ts";
 import type { UdsConfig } from "./config.ts";
+import { type DataState, freshDataState } from "./data-state.ts";
 import type { Access, UdsHost, Work } from "./host.ts";
 
 /** A download between 34 and 37. */
@@ -17,7 +18,7 @@ interface Download {
 }
 
 /** What a server remembers between requests. Lost with the power. */
-export interface ServerMemory {
+export interface ServerMemory extends DataState {
   session: Session;
   unlocked: boolean;
   /** The seed that a key is waited for. */
@@ -35,6 +36,7 @@ export const freshMemory = (): ServerMemory => ({
   wrongKeys: 0,
   delayUntil: undefined,
   download: undefined,
+  ...freshDataState(),
 });
 
 /** resetType. (ISO 14229-1:2020, Table 34) */
@@ -71,6 +73,8 @@ export interface Service {
   /** May be asked for by functional addressing. */
   readonly functional: boolean;
   readonly subFunctions: SubFunctions;
+  /** Whether this ECU has the service at all; always, when left out. */
+  offered?(host: UdsHost): boolean;
   run(request: Uint8Array, context: ServiceContext): Answer;
   /** The work that `run` left "busy" has ended. */
   ended?(succeeded: boolean, context: ServiceContext): void;

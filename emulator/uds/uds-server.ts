@@ -6,7 +6,9 @@ import type { UdsConfig } from "./config.ts";
 import type { UdsHost } from "./host.ts";
 import { type Answer, freshMemory, joined, type ResetType, type ServerMemory, type Service } from "./service.ts";
 import { SERVICES } from "./services/index.ts";
+import { duePeriodic } from "./services/read-data-by-periodic-identifier.ts";
 import { ZERO_SUB_FUNCTION } from "./services/tester-present.ts";
+import { enterSession } from "./session.ts";
 
 export type UdsInput =
   | { readonly type: "request"; readonly data: Uint8Array; readonly functional: boolean }
@@ -19,6 +21,8 @@ export type UdsInput =
 
 export type UdsOutput =
   | { readonly type: "respond"; readonly data: Uint8Array }
+  /** One frame, not segmented and not confirmed: a periodic message. (ISO 14229-1:2020, 11.5, response type 2) */
+  | { readonly type: "periodic"; readonly data: Uint8Array }
   | { readonly type: "reset"; readonly resetType: ResetType };
 
 /** A request that the host works on. */
@@ -47,6 +51,7 @@ export interface UdsServerState {
   /** Responses in order; the first is being sent when `sending`. */
   readonly outbox: readonly Response[];
   readonly sending: boolean;
+  readonly periodic: readonly Uint8Array[];
   readonly resetDue: ResetType | undefined;
 }
 
@@ -77,6 +82,8 @@ export class UdsServer implements Machine<UdsInput, UdsOutput>, Stateful<UdsServ
   #s3At: Instant | undefined;
   #outbox: Response[] = [];
   #sending = false;
+  /** Periodic messages that are due. They leave S3 alone. */
+  #periodic: Uint8Array[] = [];
   #resetDue: ResetType | undefined;
 
   constructor(name: string, config: UdsConfig, host: UdsHost, tracer: Tracer) {
@@ -114,9 +121,12 @@ export class UdsServer implements Machine<UdsInput, UdsOutput>, Stateful<UdsServ
     if (work !== undefined && work.until <= now) this.#resume(work, now);
     else if (work !== undefined && work.pendingAt <= now) this.#sendPending(work, now);
     if (this.#s3At !== undefined && this.#s3At <= now) this.#endSession(now);
+    if (this.#memory.periodic.length > 0) this.#sendPeriodic(now);
   }
 
   poll(): UdsOutput | undefined {
+    const periodic = this.#periodic.shift();
+    if (periodic !== undefined) return { type: "periodic", data: periodic };
     const next = this.#outbox[0];
     if (next !== undefined && !this.#sending) {
       this.#sending = true;
@@ -131,7 +141,8 @@ export class UdsServer implements Machine<UdsInput, UdsOutput>, Stateful<UdsServ
   }
 
   nextDeadline(): Instant | undefined {
-    return earliest(this.#s3At, this.#work?.until, this.#work?.pendingAt);
+    const periodic = this.#memory.periodic.map(({ due }) => due);
+    return earliest(this.#s3At, this.#work?.until, this.#work?.pendingAt, ...periodic);
   }
 
   /** As after power-up: everything that was going on is forgotten. */
@@ -141,6 +152,7 @@ export class UdsServer implements Machine<UdsInput, UdsOutput>, Stateful<UdsServ
     this.#s3At = undefined;
     this.#outbox = [];
     this.#sending = false;
+    this.#periodic = [];
     this.#resetDue = undefined;
   }
 
@@ -151,6 +163,7 @@ export class UdsServer implements Machine<UdsInput, UdsOutput>, Stateful<UdsServ
       s3At: this.#s3At,
       outbox: [...this.#outbox],
       sending: this.#sending,
+      periodic: [...this.#periodic],
       resetDue: this.#resetDue,
     };
   }
@@ -161,6 +174,7 @@ export class UdsServer implements Machine<UdsInput, UdsOutput>, Stateful<UdsServ
     this.#s3At = state.s3At;
     this.#outbox = [...state.outbox];
     this.#sending = state.sending;
+    this.#periodic = [...state.periodic];
     this.#resetDue = state.resetDue;
   }
 
@@ -195,7 +209,7 @@ export class UdsServer implements Machine<UdsInput, UdsOutput>, Stateful<UdsServ
   }
 
   #answer(data: Uint8Array, service: Service | undefined, functional: boolean, now: Instant): Answer {
-    if (service === undefined || (functional && !service.functional)) {
+    if (service === undefined || service.offered?.(this.#host) === false || (functional && !service.functional)) {
       return { type: "negative", nrc: Nrc.ServiceNotSupported };
     }
     const nrc = this.#refusal(data, service);
@@ -266,6 +280,13 @@ export class UdsServer implements Machine<UdsInput, UdsOutput>, Stateful<UdsServ
     this.#push(negativeResponse(work.sid, Nrc.RequestCorrectlyReceivedResponsePending), now);
   }
 
+  #sendPeriodic(now: Instant): void {
+    for (const data of duePeriodic(this.#context(now))) {
+      this.#tracer.record(now, this.#name, "uds.periodic", { data });
+      this.#periodic.push(data);
+    }
+  }
+
   #push(data: Uint8Array, now: Instant, reset?: ResetType): void {
     this.#tracer.record(now, this.#name, "uds.response", { data });
     this.#outbox.push({ data, reset });
@@ -287,10 +308,7 @@ export class UdsServer implements Machine<UdsInput, UdsOutput>, Stateful<UdsServ
 
   #endSession(now: Instant): void {
     const from = this.#memory.session;
-    this.#memory.session = Session.Default;
-    this.#memory.unlocked = false;
-    this.#memory.seed = undefined;
-    this.#memory.download = undefined;
+    enterSession(Session.Default, this.#context(now));
     this.#s3At = undefined;
     this.#tracer.record(now, this.#name, "uds.session", { from, to: Session.Default });
   }
