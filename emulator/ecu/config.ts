@@ -4,6 +4,7 @@ import { defaultUdsConfig, type UdsConfig } from "../uds/config.ts";
 import type { Behaviour } from "./behaviours.ts";
 import type { Bank } from "./boot-metadata.ts";
 import { type DataConfig, FAMILY_DATA } from "./data-config.ts";
+import { type DtcConfig, FAMILY_DTCS } from "./dtc-config.ts";
 import type { FlashGeometry } from "./flash.ts";
 
 /** Where the two images lie, and the one place where a tester sees the bank that does not run. */
@@ -69,9 +70,12 @@ export interface EcuConfig {
   readonly codeFlash: FlashGeometry;
   /** The module with the boot metadata: copy 0 in its first sector, copy 1 in its second. */
   readonly dataFlash: FlashGeometry;
+  /** The module with the count of wrong keys: two sectors. */
+  readonly securityFlash: FlashGeometry;
   readonly banks: BankMap;
   readonly boot: BootTiming;
   readonly check: CheckTiming;
+  readonly dtcs: DtcConfig;
   readonly data: DataConfig;
   readonly behaviours: readonly Behaviour[];
 }
@@ -100,6 +104,8 @@ const FAMILY_DATA_FLASH: FlashGeometry = {
   pageProgramTime: ms(1),
 };
 
+const FAMILY_SECURITY_FLASH: FlashGeometry = { ...FAMILY_DATA_FLASH, address: 0xaf002000 };
+
 export const FAMILY_BANKS: BankMap = {
   window: WINDOW,
   address: { A: WINDOW, B: WINDOW + BANK_B_OFFSET },
@@ -109,15 +115,17 @@ export const FAMILY_BANKS: BankMap = {
 /** An ECU of the family: what has no default must be given, all else may be. */
 export const defaultEcuConfig = (
   given: Pick<EcuConfig, "name" | "isotp" | "imagePublicKey"> &
-    Partial<Omit<EcuConfig, "uds" | "identity" | "boot" | "check">> & {
+    Partial<Omit<EcuConfig, "uds" | "identity" | "boot" | "check" | "dtcs">> & {
       readonly uds?: Partial<UdsConfig>;
       readonly identity?: Partial<EcuIdentity>;
       readonly boot?: Partial<BootTiming>;
       readonly check?: Partial<CheckTiming>;
+      readonly dtcs?: Partial<DtcConfig>;
     },
 ): EcuConfig => ({
   codeFlash: FAMILY_CODE_FLASH,
   dataFlash: FAMILY_DATA_FLASH,
+  securityFlash: FAMILY_SECURITY_FLASH,
   banks: FAMILY_BANKS,
   data: FAMILY_DATA,
   behaviours: [],
@@ -143,4 +151,5 @@ export const defaultEcuConfig = (
     ...given.boot,
   },
   check: { signature: ms(8), perKib: ms(0.1), ...given.check },
+  dtcs: { ...FAMILY_DTCS, ...given.dtcs },
 });

@@ -2,22 +2,31 @@ import type { Crypto } from "../kernel/crypto.ts";
 import { UsageError } from "../kernel/errors.ts";
 import type { Machine, Stateful } from "../kernel/machine.ts";
 import type { Prng, PrngState } from "../kernel/prng.ts";
-import { type Duration, earliest, type Instant, NO_TIME, plus, RUN_START } from "../kernel/time.ts";
+import { type Duration, earliest, type Instant, NO_TIME, plus, RUN_START, toMs } from "../kernel/time.ts";
 import type { Tracer } from "../kernel/trace.ts";
 import { ResetType } from "../uds/service.ts";
 import { type UdsInput, UdsServer, type UdsServerState } from "../uds/uds-server.ts";
+import { Did } from "../wire/uds.ts";
 import { versionText } from "../wire/version.ts";
 import { type Behaviour, Behaviours } from "./behaviours.ts";
 import { type Bank, BLANK_METADATA, type BootMetadata, otherBank, withBank } from "./boot-metadata.ts";
 import { type BootChoice, chooseBank } from "./bootloader.ts";
 import type { EcuConfig } from "./config.ts";
+import { Dtc } from "./dtc-config.ts";
+import { DtcMemory, type DtcMemoryState } from "./dtc-memory.ts";
 import { EcuData, type EcuDataState } from "./ecu-data.ts";
 import { Flash, type FlashState } from "./flash.ts";
 import type { CheckedImage } from "./image-check.ts";
 import { MetadataStore, type MetadataStoreState } from "./metadata-store.ts";
 import { IDLE, Programming, type ProgrammingState, type Running } from "./programming.ts";
+import { SecurityMemory, type SecurityMemoryState } from "./security-memory.ts";
 
-export type EcuInput = UdsInput | { readonly type: "powerOn" } | { readonly type: "powerOff" };
+export type EcuInput =
+  | UdsInput
+  | { readonly type: "powerOn" }
+  | { readonly type: "powerOff" }
+  /** A test that is not the ECU's own has ended. Lost while it has no power. */
+  | { readonly type: "tested"; readonly dtc: number; readonly failed: boolean };
 
 export type EcuOutput =
   | { readonly type: "respond"; readonly data: Uint8Array }
@@ -50,6 +59,9 @@ export interface EcuCoreState {
   readonly store: MetadataStoreState;
   readonly codeFlash: FlashState;
   readonly dataFlash: FlashState;
+  readonly securityFlash: FlashState;
+  readonly security: SecurityMemoryState;
+  readonly dtcs: DtcMemoryState;
   readonly data: EcuDataState;
   readonly behaviours: ReturnType<Behaviours["save"]>;
   readonly prng: PrngState;
@@ -68,6 +80,9 @@ const RESET_CAUSES: Readonly<Record<ResetType, string>> = {
   [ResetType.SoftReset]: "softReset",
 };
 
+/** Resets that go on with the operation cycle; any other start begins a new one. */
+const SAME_CYCLE: ReadonlySet<string> = new Set(["softReset", "watchdog"]);
+
 /** One ECU without its transport layer: power, start, application, and the UDS server that it answers with. */
 export class EcuCore implements Machine<EcuInput, EcuOutput>, Stateful<EcuCoreState> {
   readonly #config: EcuConfig;
@@ -75,6 +90,9 @@ export class EcuCore implements Machine<EcuInput, EcuOutput>, Stateful<EcuCoreSt
   readonly #prng: Prng;
   readonly #codeFlash: Flash;
   readonly #dataFlash: Flash;
+  readonly #securityFlash: Flash;
+  readonly #security: SecurityMemory;
+  readonly #dtcs: DtcMemory;
   readonly #data: EcuData;
   readonly #store: MetadataStore;
   readonly #behaviours: Behaviours;
@@ -92,11 +110,16 @@ export class EcuCore implements Machine<EcuInput, EcuOutput>, Stateful<EcuCoreSt
     this.#prng = prng;
     this.#codeFlash = new Flash(config.name, config.codeFlash, tracer);
     this.#dataFlash = new Flash(config.name, config.dataFlash, tracer);
+    this.#securityFlash = new Flash(config.name, config.securityFlash, tracer);
+    this.#security = new SecurityMemory(config.uds, this.#securityFlash);
     this.#store = new MetadataStore(config.name, this.#dataFlash, tracer);
     this.#behaviours = new Behaviours(config.behaviours);
     this.#data = new EcuData(config.data, config.isotp.txDl);
     const own = { codeFlash: this.#codeFlash, store: this.#store, behaviours: this.#behaviours, data: this.#data };
-    this.#programming = new Programming(config, { ...own, crypto, prng, tracer });
+    const security = this.#security;
+    const freeze = (did: number, now: Instant) => this.#frozen(did, now);
+    this.#dtcs = new DtcMemory(config.name, config.dtcs, { tracer, freeze });
+    this.#programming = new Programming(config, { ...own, security, dtc: this.#dtcs, crypto, prng, tracer });
     this.#server = new UdsServer(config.name, config.uds, this.#programming, tracer);
   }
 
@@ -141,12 +164,15 @@ export class EcuCore implements Machine<EcuInput, EcuOutput>, Stateful<EcuCoreSt
     this.#now = now;
     if (input.type === "powerOn") this.#powerOn(now);
     else if (input.type === "powerOff") this.#powerOff(now);
-    else if (this.#serving) this.#server.handle(input, now);
+    else if (input.type === "tested") this.#tested(input.dtc, input.failed, now);
+    else if (this.#serving) this.#serve(input, now);
   }
 
   handleDeadline(now: Instant): void {
     this.#now = now;
     this.#store.handleDeadline(now);
+    this.#security.handleDeadline(now);
+    this.#dtcs.handleDeadline(now);
     this.#proceed(now);
     if (this.#serving) this.#server.handleDeadline(now);
   }
@@ -158,16 +184,17 @@ export class EcuCore implements Machine<EcuInput, EcuOutput>, Stateful<EcuCoreSt
   nextDeadline(): Instant | undefined {
     const phase = this.#phase;
     const server = this.#serving ? this.#server.nextDeadline() : undefined;
+    const stored = earliest(this.#store.deadline, this.#dtcs.deadline);
     switch (phase.name) {
       case "off":
         return undefined;
       case "storing":
-        return this.#store.deadline;
+        return stored;
       case "bootloader":
       case "starting":
-        return earliest(phase.until, this.#store.deadline);
+        return earliest(phase.until, stored);
       case "running":
-        return earliest(phase.confirmAt, phase.watchdogAt, this.#store.deadline, server);
+        return earliest(phase.confirmAt, phase.watchdogAt, stored, this.#security.deadline, server);
     }
   }
 
@@ -180,6 +207,9 @@ export class EcuCore implements Machine<EcuInput, EcuOutput>, Stateful<EcuCoreSt
       store: this.#store.save(),
       codeFlash: this.#codeFlash.save(),
       dataFlash: this.#dataFlash.save(),
+      securityFlash: this.#securityFlash.save(),
+      security: this.#security.save(),
+      dtcs: this.#dtcs.save(),
       data: this.#data.save(),
       behaviours: this.#behaviours.save(),
       prng: this.#prng.save(),
@@ -194,6 +224,9 @@ export class EcuCore implements Machine<EcuInput, EcuOutput>, Stateful<EcuCoreSt
     this.#store.load(state.store);
     this.#codeFlash.load(state.codeFlash);
     this.#dataFlash.load(state.dataFlash);
+    this.#securityFlash.load(state.securityFlash);
+    this.#security.load(state.security);
+    this.#dtcs.load(state.dtcs);
     this.#data.load(state.data);
     this.#behaviours.load(state.behaviours);
     this.#prng.load(state.prng);
@@ -203,16 +236,26 @@ export class EcuCore implements Machine<EcuInput, EcuOutput>, Stateful<EcuCoreSt
     return this.#phase.name === "running" && this.#phase.watchdogAt === undefined;
   }
 
+  #tested(dtc: number, failed: boolean, now: Instant): void {
+    if (this.powered) this.#dtcs.report(dtc, failed, now);
+  }
+
+  #serve(input: UdsInput, now: Instant): void {
+    if (input.type === "receptionFailed") this.#dtcs.report(Dtc.MessageLost, true, now);
+    this.#server.handle(input, now);
+  }
+
   #pollServer(): EcuOutput | undefined {
     const output = this.#server.poll();
     if (output?.type !== "reset") return output;
-    this.#reset(RESET_CAUSES[output.resetType], this.#now);
+    this.#reset(RESET_CAUSES[output.resetType], this.#now, output.downTime);
     return this.#outbox.shift();
   }
 
   #powerOn(now: Instant): void {
     if (this.powered) return;
     this.#tracer.record(now, this.#config.name, "ecu.power", { on: 1 });
+    this.#dtcs.open(true, now);
     this.#start(now);
   }
 
@@ -224,17 +267,21 @@ export class EcuCore implements Machine<EcuInput, EcuOutput>, Stateful<EcuCoreSt
     this.#outbox = [{ type: "transportReset", powered: false }];
   }
 
-  #reset(cause: string, now: Instant): void {
+  #reset(cause: string, now: Instant, downTime: Duration = NO_TIME): void {
     this.#tracer.record(now, this.#config.name, "ecu.reset", { cause });
     this.#forget(now);
-    this.#start(now);
+    this.#dtcs.open(!SAME_CYCLE.has(cause), now);
+    this.#start(plus(now, downTime));
   }
 
   /** All that is not in flash is gone, and what flash was doing is torn. */
   #forget(now: Instant): void {
     this.#codeFlash.cut(now, this.#prng);
     this.#dataFlash.cut(now, this.#prng);
+    this.#securityFlash.cut(now, this.#prng);
     this.#store.close();
+    this.#security.close();
+    this.#dtcs.close(now, this.#prng);
     this.#data.begin();
     this.#server.reset();
     this.#programming.begin(IDLE);
@@ -284,6 +331,8 @@ export class EcuCore implements Machine<EcuInput, EcuOutput>, Stateful<EcuCoreSt
   #jump(choice: BootChoice, checkTime: Duration, now: Instant): void {
     if (choice.reverted !== undefined) {
       this.#tracer.record(now, this.#config.name, "boot.reverted", choice.reverted);
+      this.#dtcs.report(Dtc.SoftwareReverted, true, now);
+      if (choice.reverted.why === "imageRefused") this.#dtcs.report(Dtc.ImageRefused, true, now);
     }
     const application = choice.bank === "none" ? NO_TIME : this.#config.boot.application;
     this.#phase = { name: "starting", choice, until: (now + checkTime + application) as Instant };
@@ -294,6 +343,7 @@ export class EcuCore implements Machine<EcuInput, EcuOutput>, Stateful<EcuCoreSt
     const { healthyRun, watchdog } = this.#config.boot;
     const spare = otherBank(bank === "none" ? metadata.active : bank);
     const version = header === undefined ? IDLE.version : versionText(header.version);
+    this.#security.begin(now);
     this.#programming.begin({ bank, version, securityCounter: header?.securityCounter ?? 0, spare });
     this.#tracer.record(now, this.#config.name, "boot.started", { bank, version, trial: trial ? 1 : 0 });
     const hangs = trial && this.#behaviours.onTrialStart();
@@ -304,6 +354,15 @@ export class EcuCore implements Machine<EcuInput, EcuOutput>, Stateful<EcuCoreSt
       confirming: false,
       watchdogAt: hangs ? plus(now, watchdog) : undefined,
     };
+  }
+
+  /** For a snapshot. */
+  #frozen(did: number, now: Instant): Uint8Array | undefined {
+    if (did === Did.ActiveSession) return Uint8Array.of(this.#server.session);
+    if (did !== Did.OperatingTime) return this.#programming.readData(did);
+    const time = new DataView(new ArrayBuffer(4));
+    time.setUint32(0, Math.floor(toMs(now)));
+    return new Uint8Array(time.buffer);
   }
 
   /** The application's own doings. */
@@ -320,6 +379,7 @@ export class EcuCore implements Machine<EcuInput, EcuOutput>, Stateful<EcuCoreSt
       this.#phase = { ...phase, confirmAt: undefined, confirming: onTrial };
     } else if (phase.confirming && this.#store.deadline === undefined) {
       this.#tracer.record(now, this.#config.name, "boot.confirmed", { bank, version });
+      this.#dtcs.report(Dtc.SoftwareReverted, false, now);
       this.#phase = { ...phase, trial: false, confirming: false };
     }
   }

@@ -2,7 +2,7 @@ import type { Crypto } from "../kernel/crypto.ts";
 import { InvariantError } from "../kernel/errors.ts";
 import type { Stateful } from "../kernel/machine.ts";
 import type { Prng } from "../kernel/prng.ts";
-import { type Duration, type Instant, plus } from "../kernel/time.ts";
+import { type Duration, earliest, type Instant, plus } from "../kernel/time.ts";
 import type { Tracer } from "../kernel/trace.ts";
 import { DONE, type Misbehaviour, type RequestFacts, refused, type UdsHost, type Work } from "../uds/host.ts";
 import { joined } from "../uds/service.ts";
@@ -14,10 +14,13 @@ import type { Behaviours } from "./behaviours.ts";
 import { type Bank, type BootMetadata, otherBank, withBank } from "./boot-metadata.ts";
 import type { EcuConfig } from "./config.ts";
 import { ascii, DIDS, identityData, ROUTINES } from "./data-identifiers.ts";
+import { Dtc } from "./dtc-config.ts";
+import type { DtcMemory } from "./dtc-memory.ts";
 import type { EcuData } from "./ecu-data.ts";
 import type { Flash, FlashStart } from "./flash.ts";
 import { type CheckedImage, checkBank } from "./image-check.ts";
 import type { MetadataStore } from "./metadata-store.ts";
+import type { SecurityMemory } from "./security-memory.ts";
 
 /** What the ECU is running, as far as programming has to know. */
 export interface Running {
@@ -41,6 +44,8 @@ type Job =
       readonly reverted?: { readonly from: Bank; readonly to: Bank };
       readonly record: Uint8Array;
     }
+  /** Before a reset, until all that is being written is stored. */
+  | { readonly name: "settling" }
   | { readonly name: "flashing"; readonly until: Instant; readonly record: Uint8Array }
   | { readonly name: "checking"; readonly until: Instant; readonly rid: number };
 
@@ -62,6 +67,8 @@ export interface ProgrammingState {
 export interface ProgrammingParts {
   readonly codeFlash: Flash;
   readonly store: MetadataStore;
+  readonly security: SecurityMemory;
+  readonly dtc: DtcMemory;
   readonly data: EcuData;
   readonly behaviours: Behaviours;
   readonly crypto: Crypto;
@@ -80,6 +87,8 @@ const STATUS_OK = Uint8Array.of(ImageStatus.ok);
 export class Programming implements UdsHost, Stateful<ProgrammingState> {
   readonly dids = DIDS;
   readonly routines = ROUTINES;
+  readonly security: SecurityMemory;
+  readonly dtc: DtcMemory;
   readonly dataHost: EcuData;
   readonly #config: EcuConfig;
   readonly #parts: ProgrammingParts;
@@ -92,6 +101,8 @@ export class Programming implements UdsHost, Stateful<ProgrammingState> {
   constructor(config: EcuConfig, parts: ProgrammingParts) {
     this.#config = config;
     this.#parts = parts;
+    this.security = parts.security;
+    this.dtc = parts.dtc;
     this.dataHost = parts.data;
   }
 
@@ -107,8 +118,12 @@ export class Programming implements UdsHost, Stateful<ProgrammingState> {
     this.#checked = false;
   }
 
-  misbehave(facts: RequestFacts): Misbehaviour | undefined {
-    return this.#parts.behaviours.onRequest(facts);
+  /** A programming failure that was arranged for is one to the ECU as well. */
+  misbehave(facts: RequestFacts, now: Instant): Misbehaviour | undefined {
+    const struck = this.#parts.behaviours.onRequest(facts);
+    const failed = struck?.type === "refuse" && struck.nrc === Nrc.GeneralProgrammingFailure;
+    if (failed) this.dtc.report(Dtc.ProgrammingFailed, true, now);
+    return struck;
   }
 
   seed(): number {
@@ -171,19 +186,26 @@ export class Programming implements UdsHost, Stateful<ProgrammingState> {
     return this.#flashing(
       this.#parts.codeFlash.program(from, padded(waiting.subarray(0, length), pageSize), now),
       NO_BYTES,
+      now,
     );
   }
 
-  transferExit(_now: Instant): Work {
+  transferExit(now: Instant): Work {
     this.#target = undefined;
+    this.dtc.report(Dtc.ProgrammingFailed, false, now);
     return DONE;
   }
 
-  prepareReset(now: Instant): Work {
-    return this.#storing({ name: "storing", record: NO_BYTES }, now);
+  prepareReset(_now: Instant): Work {
+    const until = earliest(this.#parts.store.deadline, this.dtc.deadline);
+    if (until === undefined) return this.#done(NO_BYTES);
+    this.#job = { name: "settling" };
+    return { type: "busy", until };
   }
 
   resume(now: Instant): Work {
+    if (this.security.busy) return this.security.resume(now);
+    if (this.dtc.clearing) return this.dtc.resume();
     if (this.dataHost.busy) return this.dataHost.resume(now);
     const job = this.#job;
     switch (job.name) {
@@ -191,7 +213,9 @@ export class Programming implements UdsHost, Stateful<ProgrammingState> {
         throw new InvariantError("nothing is under way");
       case "storing":
         if (this.#parts.store.deadline !== undefined || job.erase === undefined) return this.#storing(job, now);
-        return this.#flashing(this.#parts.codeFlash.erase(job.erase.address, job.erase.length, now), job.record);
+        return this.#flashing(this.#parts.codeFlash.erase(job.erase.address, job.erase.length, now), job.record, now);
+      case "settling":
+        return this.prepareReset(now);
       case "flashing":
         this.#parts.codeFlash.complete(now);
         return this.#done(job.record);
@@ -283,6 +307,7 @@ export class Programming implements UdsHost, Stateful<ProgrammingState> {
   #checkEnded(rid: number, now: Instant): Work {
     const { result } = this.check(this.#running.spare, now);
     this.#checked = result === "ok";
+    this.dtc.report(Dtc.ImageRefused, !this.#checked, now);
     if (rid === Rid.RevertSoftware) {
       return this.#checked ? this.#revert(now) : this.#refused(Nrc.ConditionsNotCorrect);
     }
@@ -334,8 +359,11 @@ export class Programming implements UdsHost, Stateful<ProgrammingState> {
     return this.#done(job.record);
   }
 
-  #flashing(start: FlashStart, record: Uint8Array): Work {
-    if (start.type === "fault") return this.#refused(Nrc.GeneralProgrammingFailure);
+  #flashing(start: FlashStart, record: Uint8Array, now: Instant): Work {
+    if (start.type === "fault") {
+      this.dtc.report(Dtc.ProgrammingFailed, true, now);
+      return this.#refused(Nrc.GeneralProgrammingFailure);
+    }
     this.#job = { name: "flashing", until: start.until, record };
     return { type: "busy", until: start.until };
   }

@@ -92,6 +92,11 @@ export class VirtualEcu implements Stateful<VirtualEcuState> {
     this.#pump.push({ type: "powerOff" });
   }
 
+  /** A test that is not the ECU's own has ended, for one of its DTCs. Harmless while it has no power. */
+  report(dtc: number, failed: boolean): void {
+    this.#pump.push({ type: "tested", dtc, failed });
+  }
+
   /** One more misbehaviour from now on. */
   misbehave(behaviour: Behaviour): void {
     this.#core.misbehave(behaviour);

@@ -73,6 +73,10 @@ export const TRACE_EVENTS = {
   "fault.injected": { fault: "name", target: "name", detail: "text" },
   /** The tester of an ECU met something odd that did no harm, such as a late answer. */
   "tester.noted": { ecu: "name", code: "name" },
+  /** ECU `source` went over to another bit rate of its link; 0 when back to that of its bus. */
+  "uds.link": { bitRate: "uint" },
+  /** The status byte of a DTC, 24 bits, changed. (ISO 14229-1:2020, D.2) */
+  "dtc.status": { dtc: "uint", from: "uint", to: "uint" },
   /** A periodic message of ECU `source`: low byte of its identifier, then the record. */
   "uds.periodic": { data: "bytes" },
 } as const satisfies Readonly<Record<string, Readonly<Record<string, FieldKind>>>>;

@@ -24,6 +24,18 @@ export interface UdsConfig {
   readonly responseSizeMax: number;
   /** How many identifiers one 22 request may name. */
   readonly didsPerRequestMax: number;
+  /** The bit rates that the ECU could go over to, bit/s. (0x87) */
+  readonly linkBitRates: readonly number[];
+  /** How the ECU goes down. Without it there is no enableRapidPowerShutDown. (11 04) */
+  readonly powerDown?: PowerDown;
+}
+
+/** What a keyOffOnReset takes before the ECU starts again. */
+interface PowerDown {
+  /** The application's run-on after the key was turned. */
+  readonly afterRun: Duration;
+  /** powerDownTime, s: how long it takes instead once 11 04 was asked for. 0 to 254. */
+  readonly rapidSeconds: number;
 }
 
 /** 127 flash pages of 32 bytes in one block. */
@@ -42,5 +54,6 @@ export const defaultUdsConfig = (overrides: Partial<UdsConfig> = {}): UdsConfig 
   maxNumberOfBlockLength: BLOCK_LENGTH,
   responseSizeMax: 4095,
   didsPerRequestMax: 16,
+  linkBitRates: [125_000, 250_000, 500_000, 1_000_000],
   ...overrides,
 });

@@ -1,14 +1,11 @@
 import type { Instant } from "../kernel/time.ts";
-import type { Nrc, Session } from "../wire/uds.ts";
+import type { Session } from "../wire/uds.ts";
 import type { DataHost } from "./host-data.ts";
+import type { DtcHost } from "./host-dtc.ts";
+import type { SecurityHost } from "./host-security.ts";
+import type { Work } from "./work.ts";
 
-/** What came of something the server asked for. Long work is data: it is asked for again at `until`. */
-export type Work =
-  /** Done. `record` is what the positive response carries behind its fixed part. */
-  | { readonly type: "done"; readonly record: Uint8Array }
-  | { readonly type: "refused"; readonly nrc: Nrc }
-  /** Under way; `resume` tells at `until` what became of it, which may be "busy" again. */
-  | { readonly type: "busy"; readonly until: Instant };
+export { DONE, refused, type Work } from "./work.ts";
 
 /** Where something may be done, and whether security access is needed. */
 export interface Access {
@@ -45,6 +42,9 @@ export interface RequestFacts {
 export interface UdsHost {
   readonly dids: ReadonlyMap<number, DidRule>;
   readonly routines: ReadonlyMap<number, RoutineRule>;
+  readonly security: SecurityHost;
+  /** Undefined: it has no DTC memory. */
+  readonly dtc?: DtcHost;
   /** Without it the services of data, of input and output, and of files are not there. */
   readonly dataHost?: DataHost;
 
@@ -63,8 +63,5 @@ export interface UdsHost {
 
   /** A new seed: uint32, never 0. */
   seed(): number;
-  misbehave(facts: RequestFacts): Misbehaviour | undefined;
+  misbehave(facts: RequestFacts, now: Instant): Misbehaviour | undefined;
 }
-
-export const DONE: Work = { type: "done", record: new Uint8Array(0) };
-export const refused = (nrc: Nrc): Work => ({ type: "refused", nrc });

@@ -23,23 +23,39 @@ export interface ServerMemory extends DataState {
   unlocked: boolean;
   /** The seed that a key is waited for. */
   seed: number | undefined;
-  wrongKeys: number;
-  /** requestSeed is refused until then. */
-  delayUntil: Instant | undefined;
   download: Download | undefined;
+  /** 11 04 was asked for. */
+  rapidPowerShutDown: boolean;
+  link: LinkMemory;
+}
+
+/** 0x87: bit/s. */
+interface LinkMemory {
+  readonly verified?: number;
+  /** Gone over to; else it is as the bus has it. */
+  readonly bitRate?: number;
 }
 
 export const freshMemory = (): ServerMemory => ({
   session: Session.Default,
   unlocked: false,
   seed: undefined,
-  wrongKeys: 0,
-  delayUntil: undefined,
   download: undefined,
+  rapidPowerShutDown: false,
+  link: {},
   ...freshDataState(),
 });
 
-/** resetType. (ISO 14229-1:2020, Table 34) */
+/** Every transition, also into the session that is active, locks security and ends a download. (Figure 7) */
+export function enterSession(memory: ServerMemory, session: Session): void {
+  memory.session = session;
+  memory.unlocked = false;
+  memory.seed = undefined;
+  memory.download = undefined;
+  if (session === Session.Default) memory.link = {};
+}
+
+/** The resetTypes that reset. (ISO 14229-1:2020, Table 34) */
 export const ResetType = { HardReset: 0x01, KeyOffOnReset: 0x02, SoftReset: 0x03 } as const;
 export type ResetType = (typeof ResetType)[keyof typeof ResetType];
 
@@ -73,7 +89,7 @@ export interface Service {
   /** May be asked for by functional addressing. */
   readonly functional: boolean;
   readonly subFunctions: SubFunctions;
-  /** Whether this ECU has the service at all; always, when left out. */
+  /** Whether that ECU has it; every one if left out. */
   offered?(host: UdsHost): boolean;
   run(request: Uint8Array, context: ServiceContext): Answer;
   /** The work that `run` left "busy" has ended. */
@@ -115,6 +131,9 @@ export function joined(first: Uint8Array, second: Uint8Array): Uint8Array {
 
 export const uint16 = (data: Uint8Array, offset: number): number =>
   (data[offset] as number) * 0x100 + (data[offset + 1] as number);
+
+export const uint24 = (data: Uint8Array, offset: number): number =>
+  uint16(data, offset) * 0x100 + (data[offset + 2] as number);
 
 /** Why a DID or RID can't be used now: its session first (NRC 0x31), then its security. */
 export function accessNrc(access: Access | undefined, memory: ServerMemory): Nrc | undefined {

@@ -1,14 +1,15 @@
 import type { Machine, Stateful } from "../kernel/machine.ts";
-import { earliest, type Instant, plus } from "../kernel/time.ts";
+import { type Duration, earliest, type Instant, plus } from "../kernel/time.ts";
 import type { Tracer } from "../kernel/trace.ts";
 import { NEGATIVE_RESPONSE, Nrc, Session, Sid, SUPPRESS_POSITIVE_RESPONSE } from "../wire/uds.ts";
 import type { UdsConfig } from "./config.ts";
 import type { UdsHost } from "./host.ts";
 import { type Answer, freshMemory, joined, type ResetType, type ServerMemory, type Service } from "./service.ts";
+import { downTime } from "./services/ecu-reset.ts";
 import { SERVICES } from "./services/index.ts";
 import { duePeriodic } from "./services/read-data-by-periodic-identifier.ts";
 import { ZERO_SUB_FUNCTION } from "./services/tester-present.ts";
-import { enterSession } from "./session.ts";
+import { changeSession } from "./session.ts";
 
 export type UdsInput =
   | { readonly type: "request"; readonly data: Uint8Array; readonly functional: boolean }
@@ -23,7 +24,8 @@ export type UdsOutput =
   | { readonly type: "respond"; readonly data: Uint8Array }
   /** One frame, not segmented and not confirmed: a periodic message. (ISO 14229-1:2020, 11.5, response type 2) */
   | { readonly type: "periodic"; readonly data: Uint8Array }
-  | { readonly type: "reset"; readonly resetType: ResetType };
+  /** Starts again after `downTime`. */
+  | { readonly type: "reset"; readonly resetType: ResetType; readonly downTime: Duration };
 
 /** A request that the host works on. */
 interface InProgress {
@@ -135,7 +137,11 @@ export class UdsServer implements Machine<UdsInput, UdsOutput>, Stateful<UdsServ
     if (this.#resetDue !== undefined && next === undefined) {
       const resetType = this.#resetDue;
       this.#resetDue = undefined;
-      return { type: "reset", resetType };
+      return {
+        type: "reset",
+        resetType,
+        downTime: downTime(resetType, { config: this.#config, memory: this.#memory }),
+      };
     }
     return undefined;
   }
@@ -191,9 +197,9 @@ export class UdsServer implements Machine<UdsInput, UdsOutput>, Stateful<UdsServ
     }
     this.#s3At = undefined;
     const service = SERVICES.get(sid);
-    const misbehaviour = this.#host.misbehave({ sid, block: this.#blockOf(data) });
+    const misbehaviour = this.#host.misbehave({ sid, block: this.#blockOf(data) }, now);
     if (misbehaviour?.type === "silence") return;
-    const before = this.#memory.session;
+    const { session: before, link } = this.#memory;
     const answer: Answer =
       misbehaviour === undefined
         ? this.#answer(data, service, functional, now)
@@ -204,8 +210,14 @@ export class UdsServer implements Machine<UdsInput, UdsOutput>, Stateful<UdsServ
     const suppress =
       service !== undefined && service.subFunctions !== "none" && ((data[1] ?? 0) & SUPPRESS_POSITIVE_RESPONSE) !== 0;
     this.#give(sid, answer, { functional, suppress, pendingSent: false }, now);
-    const { session } = this.#memory;
-    if (session !== before) this.#tracer.record(now, this.#name, "uds.session", { from: before, to: session });
+    if (this.#memory.session !== before) this.#sessionChanged(before, now);
+    this.#traceLink(link.bitRate, now);
+  }
+
+  /** Says what the ECU would do to its transceiver; the virtual bus keeps its bit rate. */
+  #traceLink(before: number | undefined, now: Instant): void {
+    const { bitRate } = this.#memory.link;
+    if (bitRate !== before) this.#tracer.record(now, this.#name, "uds.link", { bitRate: bitRate ?? 0 });
   }
 
   #answer(data: Uint8Array, service: Service | undefined, functional: boolean, now: Instant): Answer {
@@ -308,9 +320,18 @@ export class UdsServer implements Machine<UdsInput, UdsOutput>, Stateful<UdsServ
 
   #endSession(now: Instant): void {
     const from = this.#memory.session;
-    enterSession(Session.Default, this.#context(now));
+    const { link } = this.#memory;
+    changeSession(Session.Default, this.#context(now));
     this.#s3At = undefined;
-    this.#tracer.record(now, this.#name, "uds.session", { from, to: Session.Default });
+    this.#sessionChanged(from, now);
+    this.#traceLink(link.bitRate, now);
+  }
+
+  /** What 28 and 85 switched off outlives other sessions, not the default one. (ISO 14229-1:2020, 10.2, Figure 7) */
+  #sessionChanged(from: Session, now: Instant): void {
+    const to = this.#memory.session;
+    this.#tracer.record(now, this.#name, "uds.session", { from, to });
+    if (to === Session.Default) this.#host.dtc?.sessionEnded();
   }
 
   #blockOf(data: Uint8Array): number | undefined {

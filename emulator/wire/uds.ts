@@ -2,6 +2,8 @@
 export const Sid = {
   DiagnosticSessionControl: 0x10,
   EcuReset: 0x11,
+  ClearDiagnosticInformation: 0x14,
+  ReadDtcInformation: 0x19,
   ReadDataByIdentifier: 0x22,
   ReadMemoryByAddress: 0x23,
   ReadScalingDataByIdentifier: 0x24,
@@ -18,6 +20,8 @@ export const Sid = {
   RequestFileTransfer: 0x38,
   WriteMemoryByAddress: 0x3d,
   TesterPresent: 0x3e,
+  ControlDtcSetting: 0x85,
+  LinkControl: 0x87,
 } as const;
 export type Sid = (typeof Sid)[keyof typeof Sid];
 
@@ -105,6 +109,8 @@ export function imageStatusText(status: number): string {
 
 /** Data identifiers. (ISO 14229-1:2020, Table C.1) */
 export const Did = {
+  /** Of the vehicle maker's range: milliseconds since the vehicle began to run, uint32. */
+  OperatingTime: 0x0110,
   Fingerprint: 0xf15b,
   BootSoftware: 0xf180,
   ActiveSession: 0xf186,

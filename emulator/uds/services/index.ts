@@ -1,10 +1,14 @@
 import type { Service } from "../service.ts";
+import { clearDiagnosticInformation } from "./clear-diagnostic-information.ts";
+import { controlDtcSetting } from "./control-dtc-setting.ts";
 import { diagnosticSessionControl } from "./diagnostic-session-control.ts";
 import { dynamicallyDefineDataIdentifier } from "./dynamically-define-data-identifier.ts";
 import { ecuReset } from "./ecu-reset.ts";
 import { inputOutputControlByIdentifier } from "./input-output-control-by-identifier.ts";
+import { linkControl } from "./link-control.ts";
 import { readDataByIdentifier } from "./read-data-by-identifier.ts";
 import { readDataByPeriodicIdentifier } from "./read-data-by-periodic-identifier.ts";
+import { readDtcInformation } from "./read-dtc-information.ts";
 import { readMemoryByAddress } from "./read-memory-by-address.ts";
 import { readScalingDataByIdentifier } from "./read-scaling-data-by-identifier.ts";
 import { requestDownload } from "./request-download.ts";
@@ -23,6 +27,8 @@ export const SERVICES: ReadonlyMap<number, Service> = new Map(
   [
     diagnosticSessionControl,
     ecuReset,
+    clearDiagnosticInformation,
+    readDtcInformation,
     readDataByIdentifier,
     readMemoryByAddress,
     readScalingDataByIdentifier,
@@ -39,5 +45,7 @@ export const SERVICES: ReadonlyMap<number, Service> = new Map(
     requestFileTransfer,
     writeMemoryByAddress,
     testerPresent,
+    controlDtcSetting,
+    linkControl,
   ].map((service) => [service.sid, service]),
 );

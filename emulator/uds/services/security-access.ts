@@ -1,8 +1,8 @@
-import { plus } from "../../kernel/time.ts";
 import { seedKey } from "../../wire/seed-key.ts";
 import { Nrc, Sid } from "../../wire/uds.ts";
 import {
   type Answer,
+  fromWork,
   NON_DEFAULT,
   negative,
   positive,
@@ -31,13 +31,17 @@ export const securityAccess: Service = {
   run(request, context) {
     return ((request[1] as number) & 0x7f) === REQUEST_SEED ? requestSeed(request, context) : sendKey(request, context);
   },
+  /** A key that had to be counted first was right. */
+  ended(succeeded, { memory }) {
+    if (succeeded) memory.unlocked = true;
+  },
 };
 
 function requestSeed(request: Uint8Array, { now, host, memory }: ServiceContext): Answer {
   if (request.length !== 2) return WRONG_LENGTH;
-  if (memory.delayUntil !== undefined && now < memory.delayUntil) return negative(Nrc.RequiredTimeDelayNotExpired);
+  const { delayUntil } = host.security;
+  if (delayUntil !== undefined && now < delayUntil) return negative(Nrc.RequiredTimeDelayNotExpired);
   if (memory.unlocked) return positive(Sid.SecurityAccess, REQUEST_SEED, 0, 0, 0, 0);
-  memory.delayUntil = undefined;
   memory.seed ??= host.seed();
   const seed = memory.seed;
   return positive(
@@ -50,20 +54,13 @@ function requestSeed(request: Uint8Array, { now, host, memory }: ServiceContext)
   );
 }
 
-function sendKey(request: Uint8Array, { now, config, memory }: ServiceContext): Answer {
+function sendKey(request: Uint8Array, { now, config, host, memory }: ServiceContext): Answer {
   if (request.length !== 2 + KEY_LENGTH) return WRONG_LENGTH;
   if (memory.seed === undefined) return negative(Nrc.RequestSequenceError);
   const key = new DataView(request.buffer, request.byteOffset).getUint32(2);
   const expected = seedKey(config.seedKey, memory.seed);
   memory.seed = undefined;
-  if (key === expected) {
-    memory.unlocked = true;
-    memory.wrongKeys = 0;
-    return positive(Sid.SecurityAccess, SEND_KEY);
-  }
-  memory.wrongKeys++;
-  if (memory.wrongKeys < config.securityAttemptsMax) return negative(Nrc.InvalidKey);
-  memory.wrongKeys = 0;
-  memory.delayUntil = plus(now, config.securityDelay);
-  return negative(Nrc.ExceededNumberOfAttempts);
+  const work = host.security.keyReceived(key === expected, now);
+  if (work.type === "done") memory.unlocked = true;
+  return fromWork(work, Sid.SecurityAccess, [SEND_KEY]);
 }

@@ -1,6 +1,6 @@
 import type { Prng } from "../../../../emulator/kernel/prng.ts";
 import { Pump } from "../../../../emulator/kernel/pump.ts";
-import { type Duration, type Instant, NO_TIME } from "../../../../emulator/kernel/time.ts";
+import { type Duration, type Instant, NO_TIME, plus } from "../../../../emulator/kernel/time.ts";
 import { World } from "../../../../emulator/kernel/world.ts";
 import { defaultUdsConfig, type UdsConfig } from "../../../../emulator/uds/config.ts";
 import {
@@ -9,14 +9,36 @@ import {
   type Misbehaviour,
   type RequestFacts,
   type RoutineRule,
+  refused,
   type UdsHost,
   type Work,
 } from "../../../../emulator/uds/host.ts";
+import type { SecurityHost } from "../../../../emulator/uds/host-security.ts";
 import { type UdsInput, type UdsOutput, UdsServer } from "../../../../emulator/uds/uds-server.ts";
 import { fromHex, toHex } from "../../../../emulator/wire/text.ts";
 
 const bytes = (hex: string): Uint8Array => fromHex(hex.replaceAll(" ", "")) as Uint8Array;
 const hex = (data: Uint8Array): string => toHex(data).replaceAll(/(..)(?!$)/g, "$1 ");
+
+/** Counts keys without remembering them over anything. */
+class ScriptedSecurity implements SecurityHost {
+  readonly #config: UdsConfig;
+  #attempts = 0;
+  delayUntil: Instant | undefined;
+
+  constructor(config: UdsConfig) {
+    this.#config = config;
+  }
+
+  keyReceived(right: boolean, now: Instant): Work {
+    this.#attempts = right ? 0 : this.#attempts + 1;
+    if (right) return DONE;
+    if (this.#attempts < this.#config.securityAttemptsMax) return refused(0x35);
+    this.#attempts = 0;
+    this.delayUntil = plus(now, this.#config.securityDelay);
+    return refused(0x36);
+  }
+}
 
 const EVERYWHERE = { sessions: [1, 2, 3], unlocked: false } as const;
 
@@ -43,11 +65,16 @@ class ScriptedHost implements UdsHost {
     [0xf1a1, Uint8Array.of(0xa1)],
     [0xf1a2, new Uint8Array(3000)],
   ]);
+  readonly security: ScriptedSecurity;
   readonly calls: string[] = [];
   busyFor: Duration = NO_TIME;
   outcome: Work = DONE;
   misbehaviour: Misbehaviour | undefined;
   seeds = [0x12345678];
+
+  constructor(config: UdsConfig) {
+    this.security = new ScriptedSecurity(config);
+  }
 
   readData(did: number): Uint8Array | undefined {
     return this.data.get(did);
@@ -98,16 +125,19 @@ class ScriptedHost implements UdsHost {
 /** A server without ECU and bus. */
 export class ServerBench {
   readonly world = new World();
-  readonly host = new ScriptedHost();
+  readonly host: ScriptedHost;
   readonly server: UdsServer;
   readonly responses: string[] = [];
   readonly responseTimes: Instant[] = [];
   readonly resets: number[] = [];
+  readonly downTimes: Duration[] = [];
   confirmsAtOnce = true;
   readonly #pump: Pump<UdsInput, UdsOutput>;
 
   constructor(config: Partial<UdsConfig> = {}) {
-    this.server = new UdsServer("ECU", defaultUdsConfig(config), this.host, this.world.trace);
+    const whole = defaultUdsConfig(config);
+    this.host = new ScriptedHost(whole);
+    this.server = new UdsServer("ECU", whole, this.host, this.world.trace);
     this.world.add("server", this.server);
     this.#pump = new Pump(this.server, this.world.timeline, (output) => this.#deliver(output));
   }
@@ -149,6 +179,7 @@ export class ServerBench {
   #deliver(output: UdsOutput): void {
     if (output.type === "reset") {
       this.resets.push(output.resetType);
+      this.downTimes.push(output.downTime);
       return;
     }
     this.responses.push(hex(output.data));
