@@ -1,3 +1,4 @@
+import type { IsoTpFaults } from "../isotp/misbehaviour.ts";
 import type { Crypto } from "../kernel/crypto.ts";
 import { UsageError } from "../kernel/errors.ts";
 import type { Machine, Stateful } from "../kernel/machine.ts";
@@ -135,6 +136,11 @@ export class EcuCore implements Machine<EcuInput, EcuOutput>, Stateful<EcuCoreSt
   /** The boot metadata as the ECU knows it. */
   get metadata(): BootMetadata {
     return this.#store.current;
+  }
+
+  /** What the transport layer is to do wrong. */
+  get transportFaults(): IsoTpFaults {
+    return this.#behaviours;
   }
 
   /** A copy of flash cells, for those who look from outside. @param address physical */

@@ -1,5 +1,5 @@
 import type { CanLink } from "../bus/link.ts";
-import type { IsoTpChannel } from "../isotp/config.ts";
+import type { IsoTpChannel, IsoTpListener } from "../isotp/config.ts";
 import { IsoTpNode, type IsoTpNodeState } from "../isotp/isotp-node.ts";
 import type { Crypto } from "../kernel/crypto.ts";
 import type { Stateful } from "../kernel/machine.ts";
@@ -48,11 +48,13 @@ export class VirtualEcu implements Stateful<VirtualEcuState> {
     this.#core = new EcuCore(config, { tracer, crypto, prng });
     this.#pump = new Pump(this.#core, timeline, (output) => this.#deliver(output));
     this.#node = new IsoTpNode(config.name, this.#unsegmented, timeline, tracer);
-    this.#channel = this.#node.open(config.isotp, {
+    const listener: IsoTpListener = {
+      begun: () => this.#pump.push({ type: "receiving" }),
       message: (data, functional) => this.#pump.push({ type: "request", data, functional }),
       sent: () => this.#pump.push({ type: "sent" }),
       failed: (direction) => this.#pump.push({ type: direction === "sending" ? "sent" : "receptionFailed" }),
-    });
+    };
+    this.#channel = this.#node.open(config.isotp, listener, this.#core.transportFaults);
     this.#setActive(false);
   }
 
