@@ -1,5 +1,4 @@
 import { describe, expect, it } from "vitest";
-import { normalFixed } from "../../../emulator/isotp/config.ts";
 import { fdIsoTp } from "../../../emulator/isotp/defaults.ts";
 import { ms, s } from "../../../emulator/kernel/time.ts";
 import { CanFlag } from "../../../emulator/wire/can-frame.ts";
@@ -47,7 +46,7 @@ describe("periodic messages on the bus", () => {
   });
 
   it("use 29-bit identifiers, and records up to 63 bytes, on CAN FD", () => {
-    const address = { txId: normalFixed(0xf1, 0x15), rxId: normalFixed(0x15, 0xf1), extended: true };
+    const address = { txId: 0x18daf115, rxId: 0x18da15f1, extended: true };
     const bench = started({ isotp: fdIsoTp(address) }, 2_000_000);
     const answers = bench.run(["10 03", "2c 01 f2 80 f1 90 01 11", "2a 03 80"]);
     expect(answers.slice(1)).toEqual(["6c 01 f2 80", "6a"]);
