@@ -1,6 +1,7 @@
 import type { Duration, Instant } from "../kernel/time.ts";
 import type { Session } from "../wire/uds.ts";
-import type { Access, DidRule, Work } from "./host.ts";
+import type { Access, DidRule } from "./access.ts";
+import type { Work } from "./work.ts";
 
 /** One stretch of memory that testers may address. */
 export interface MemoryRule {

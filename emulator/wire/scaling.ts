@@ -55,7 +55,14 @@ function encodeItem(item: Scaling): readonly number[] {
     case "unit":
     case "stateAndConnection":
       return [scalingByte(1), item.code];
-    default: {
+    case "unsigned":
+    case "signed":
+    case "bitMapped":
+    case "binaryCodedDecimal":
+    case "stateEncoded":
+    case "ascii":
+    case "float":
+    case "packet": {
       const whole = Math.floor(item.length / LENGTH_MAX);
       const rest = item.length % LENGTH_MAX;
       const bytes = Array.from({ length: whole }, () => scalingByte(LENGTH_MAX));
