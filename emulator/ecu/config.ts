@@ -1,6 +1,7 @@
 import type { IsoTpConfig } from "../isotp/config.ts";
 import { type Duration, ms, s } from "../kernel/time.ts";
 import { defaultUdsConfig, type UdsConfig } from "../uds/config.ts";
+import type { ImageSignatureName } from "../wire/image-header.ts";
 import type { Behaviour } from "./behaviours.ts";
 import type { Bank } from "./boot-metadata.ts";
 import { type DataConfig, FAMILY_DATA } from "./data-config.ts";
@@ -64,6 +65,8 @@ export interface EcuConfig {
   readonly isotp: IsoTpConfig;
   readonly uds: UdsConfig;
   readonly identity: EcuIdentity;
+  /** How images must be signed; any other way is refused, however good the signature. */
+  readonly imageSignature: ImageSignatureName;
   /** Whose signature images must have: SubjectPublicKeyInfo, DER. */
   readonly imagePublicKey: Uint8Array;
   /** The module with both banks. */
@@ -129,6 +132,7 @@ export const defaultEcuConfig = (
   banks: FAMILY_BANKS,
   data: FAMILY_DATA,
   behaviours: [],
+  imageSignature: "ecdsaP256",
   ...given,
   uds: defaultUdsConfig(given.uds),
   identity: {

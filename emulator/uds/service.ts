@@ -1,5 +1,6 @@
 import type { Instant } from "../kernel/time.ts";
 import { Nrc, POSITIVE_RESPONSE_OFFSET, Session } from "../wire/uds.ts";
+import { type AuthenticationMemory, NOT_AUTHENTICATED } from "./authentication/memory.ts";
 import type { UdsConfig } from "./config.ts";
 import { type DataState, freshDataState } from "./data-state.ts";
 import type { Access, UdsHost, Work } from "./host.ts";
@@ -27,6 +28,7 @@ export interface ServerMemory extends DataState {
   /** 11 04 was asked for. */
   rapidPowerShutDown: boolean;
   link: LinkMemory;
+  authentication: AuthenticationMemory;
 }
 
 /** 0x87: bit/s. */
@@ -43,6 +45,7 @@ export const freshMemory = (): ServerMemory => ({
   download: undefined,
   rapidPowerShutDown: false,
   link: {},
+  authentication: NOT_AUTHENTICATED,
   ...freshDataState(),
 });
 
@@ -52,7 +55,9 @@ export function enterSession(memory: ServerMemory, session: Session): void {
   memory.unlocked = false;
   memory.seed = undefined;
   memory.download = undefined;
-  if (session === Session.Default) memory.link = {};
+  if (session !== Session.Default) return;
+  memory.link = {};
+  memory.authentication = NOT_AUTHENTICATED;
 }
 
 /** The resetTypes that reset. (ISO 14229-1:2020, Table 34) */
@@ -92,6 +97,8 @@ export interface Service {
   /** Whether that ECU has it; every one if left out. */
   offered?(host: UdsHost): boolean;
   run(request: Uint8Array, context: ServiceContext): Answer;
+  /** What the end of the work that `run` left "busy" leads to: another piece of work, or the answer. */
+  next?(outcome: Work, context: ServiceContext): Answer;
   /** The work that `run` left "busy" has ended. */
   ended?(succeeded: boolean, context: ServiceContext): void;
 }

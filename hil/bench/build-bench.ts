@@ -8,6 +8,7 @@ import type { FunctionalConfig } from "../../emulator/isotp/isotp-node.ts";
 import { Prng } from "../../emulator/kernel/prng.ts";
 import { ms } from "../../emulator/kernel/time.ts";
 import { World } from "../../emulator/kernel/world.ts";
+import type { ImageSignatureName } from "../../emulator/wire/image-header.ts";
 import type { CampaignResult } from "../../gateway/campaign/campaign-io.ts";
 import type { PackagePolicy, PackageTools } from "../../gateway/package/open-package.ts";
 import type { UpdateSource } from "../../gateway/source/update-source.ts";
@@ -22,7 +23,7 @@ export interface BenchParts {
   readonly seed: string;
   readonly tools: PackageTools;
   /** Whose images the ECUs take: SubjectPublicKeyInfo, DER. */
-  readonly imagePublicKey: Uint8Array;
+  readonly imageKeys: Readonly<Record<ImageSignatureName, Uint8Array>>;
   /** Whose packages the vehicle gateway takes, and how large they may be. */
   readonly policy: Pick<PackagePolicy, "trusted" | "sizeMax" | "raw">;
   readonly source: UpdateSource;
@@ -89,7 +90,7 @@ function buildZone(zone: VehicleZone, bench: Built, parts: BenchParts): VirtualS
     return faulty;
   };
   for (const ecu of zone.ecus) {
-    const config = ecuConfig(vehicle, zone, ecu, parts.imagePublicKey);
+    const config = ecuConfig(vehicle, zone, ecu, parts.imageKeys);
     const { crypto } = parts.tools;
     const chance = prng(parts, `${ecu.id} chance`);
     const virtual = new VirtualEcu(config, { timeline, tracer, crypto, prng: chance, link: link(ecu.id) });
