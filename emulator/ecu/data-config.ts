@@ -33,7 +33,7 @@ export interface LiveRecordConfig {
 }
 
 /** An identifier whose record is kept over resets and power cuts, and changes only when it is written. */
-export interface StoredRecordConfig extends DidRule {
+interface StoredRecordConfig extends DidRule {
   readonly did: number;
   readonly initial: Uint8Array;
 }

@@ -29,32 +29,30 @@ const byNumber = (services: readonly Service[]): ReadonlyMap<number, Service> =>
   new Map(services.map((service) => [service.sid, service]));
 
 /** Every service that the server has unless it is configured otherwise, by SID. */
-const SERVICES: ReadonlyMap<number, Service> = new Map(
-  [
-    diagnosticSessionControl,
-    ecuReset,
-    clearDiagnosticInformation,
-    readDtcInformation,
-    readDataByIdentifier,
-    readMemoryByAddress,
-    readScalingDataByIdentifier,
-    securityAccess,
-    readDataByPeriodicIdentifier,
-    dynamicallyDefineDataIdentifier,
-    writeDataByIdentifier,
-    inputOutputControlByIdentifier,
-    routineControl,
-    requestDownload,
-    requestUpload,
-    transferData,
-    requestTransferExit,
-    requestFileTransfer,
-    writeMemoryByAddress,
-    testerPresent,
-    controlDtcSetting,
-    linkControl,
-  ].map((service) => [service.sid, service]),
-);
+const SERVICES: ReadonlyMap<number, Service> = byNumber([
+  diagnosticSessionControl,
+  ecuReset,
+  clearDiagnosticInformation,
+  readDtcInformation,
+  readDataByIdentifier,
+  readMemoryByAddress,
+  readScalingDataByIdentifier,
+  securityAccess,
+  readDataByPeriodicIdentifier,
+  dynamicallyDefineDataIdentifier,
+  writeDataByIdentifier,
+  inputOutputControlByIdentifier,
+  routineControl,
+  requestDownload,
+  requestUpload,
+  transferData,
+  requestTransferExit,
+  requestFileTransfer,
+  writeMemoryByAddress,
+  testerPresent,
+  controlDtcSetting,
+  linkControl,
+]);
 
 const FAMILY: ReadonlyMap<number, Service> = byNumber(FAMILY_BOOTLOADER);
 
