@@ -87,6 +87,13 @@ export const TRACE_EVENTS = {
   "door.closed": { client: "uint" },
   "door.refused": { client: "uint", code: "name", reason: "text" },
 
+  /**
+   * `node` found an error and sends an error flag. `kind` is "bit", "stuff", "crc", "form" or "ack"; `bit` is the number of
+   * the bit on the wire, SOF being 0; `tec`, `rec` and `state` ("active", "passive", "busOff") are what it has come to.
+   */
+  "can.error": { node: "name", kind: "name", bit: "uint", tec: "uint", rec: "uint", state: "name" },
+  /** The error state of `node` has changed. */
+  "can.state": { node: "name", from: "name", to: "name", tec: "uint", rec: "uint" },
   /** A periodic message of ECU `source`: low byte of its identifier, then the record. */
   "uds.periodic": { data: "bytes" },
 } as const satisfies Readonly<Record<string, Readonly<Record<string, FieldKind>>>>;
