@@ -4,6 +4,7 @@ import { defaultUdsConfig, type UdsConfig } from "../uds/config.ts";
 import type { ImageSignatureName } from "../wire/image-header.ts";
 import type { Behaviour } from "./behaviours.ts";
 import type { Bank } from "./boot-metadata.ts";
+import { type DataConfig, FAMILY_DATA } from "./data-config.ts";
 import { type DtcConfig, FAMILY_DTCS } from "./dtc-config.ts";
 import type { FlashGeometry } from "./flash.ts";
 
@@ -78,6 +79,7 @@ export interface EcuConfig {
   readonly boot: BootTiming;
   readonly check: CheckTiming;
   readonly dtcs: DtcConfig;
+  readonly data: DataConfig;
   readonly behaviours: readonly Behaviour[];
 }
 
@@ -128,6 +130,7 @@ export const defaultEcuConfig = (
   dataFlash: FAMILY_DATA_FLASH,
   securityFlash: FAMILY_SECURITY_FLASH,
   banks: FAMILY_BANKS,
+  data: FAMILY_DATA,
   behaviours: [],
   imageSignature: "ecdsaP256",
   ...given,

@@ -15,6 +15,7 @@ import { type BootChoice, chooseBank } from "./bootloader.ts";
 import type { EcuConfig } from "./config.ts";
 import { Dtc } from "./dtc-config.ts";
 import { DtcMemory, type DtcMemoryState } from "./dtc-memory.ts";
+import { EcuData, type EcuDataState } from "./ecu-data.ts";
 import { Flash, type FlashState } from "./flash.ts";
 import type { CheckedImage } from "./image-check.ts";
 import { MetadataStore, type MetadataStoreState } from "./metadata-store.ts";
@@ -30,6 +31,7 @@ export type EcuInput =
 
 export type EcuOutput =
   | { readonly type: "respond"; readonly data: Uint8Array }
+  | { readonly type: "periodic"; readonly data: Uint8Array }
   /** The ECU went off or began to start: nothing of what was on its way in or out is known to it any more. */
   | { readonly type: "transportReset"; readonly powered: boolean };
 
@@ -61,6 +63,7 @@ export interface EcuCoreState {
   readonly securityFlash: FlashState;
   readonly security: SecurityMemoryState;
   readonly dtcs: DtcMemoryState;
+  readonly data: EcuDataState;
   readonly behaviours: ReturnType<Behaviours["save"]>;
   readonly prng: PrngState;
 }
@@ -91,6 +94,7 @@ export class EcuCore implements Machine<EcuInput, EcuOutput>, Stateful<EcuCoreSt
   readonly #securityFlash: Flash;
   readonly #security: SecurityMemory;
   readonly #dtcs: DtcMemory;
+  readonly #data: EcuData;
   readonly #store: MetadataStore;
   readonly #behaviours: Behaviours;
   readonly #programming: Programming;
@@ -111,7 +115,8 @@ export class EcuCore implements Machine<EcuInput, EcuOutput>, Stateful<EcuCoreSt
     this.#security = new SecurityMemory(config.uds, this.#securityFlash);
     this.#store = new MetadataStore(config.name, this.#dataFlash, tracer);
     this.#behaviours = new Behaviours(config.behaviours);
-    const own = { codeFlash: this.#codeFlash, store: this.#store, behaviours: this.#behaviours };
+    this.#data = new EcuData(config.data, config.isotp.txDl);
+    const own = { codeFlash: this.#codeFlash, store: this.#store, behaviours: this.#behaviours, data: this.#data };
     const security = this.#security;
     const freeze = (did: number, now: Instant) => this.#frozen(did, now);
     this.#dtcs = new DtcMemory(config.name, config.dtcs, { tracer, freeze });
@@ -211,6 +216,7 @@ export class EcuCore implements Machine<EcuInput, EcuOutput>, Stateful<EcuCoreSt
       securityFlash: this.#securityFlash.save(),
       security: this.#security.save(),
       dtcs: this.#dtcs.save(),
+      data: this.#data.save(),
       behaviours: this.#behaviours.save(),
       prng: this.#prng.save(),
     };
@@ -227,6 +233,7 @@ export class EcuCore implements Machine<EcuInput, EcuOutput>, Stateful<EcuCoreSt
     this.#securityFlash.load(state.securityFlash);
     this.#security.load(state.security);
     this.#dtcs.load(state.dtcs);
+    this.#data.load(state.data);
     this.#behaviours.load(state.behaviours);
     this.#prng.load(state.prng);
   }
@@ -281,6 +288,7 @@ export class EcuCore implements Machine<EcuInput, EcuOutput>, Stateful<EcuCoreSt
     this.#store.close();
     this.#security.close();
     this.#dtcs.close(now, this.#prng);
+    this.#data.begin();
     this.#server.reset();
     this.#programming.begin(IDLE);
   }

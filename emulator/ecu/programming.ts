@@ -17,6 +17,7 @@ import type { EcuConfig } from "./config.ts";
 import { ascii, DIDS, identityData, ROUTINES } from "./data-identifiers.ts";
 import { Dtc } from "./dtc-config.ts";
 import type { DtcMemory } from "./dtc-memory.ts";
+import type { EcuData } from "./ecu-data.ts";
 import type { Flash, FlashStart } from "./flash.ts";
 import { type CheckedImage, checkBank } from "./image-check.ts";
 import type { MetadataStore } from "./metadata-store.ts";
@@ -69,6 +70,7 @@ export interface ProgrammingParts {
   readonly store: MetadataStore;
   readonly security: SecurityMemory;
   readonly dtc: DtcMemory;
+  readonly data: EcuData;
   readonly behaviours: Behaviours;
   readonly crypto: Crypto;
   readonly prng: Prng;
@@ -89,6 +91,7 @@ export class Programming implements UdsHost, Stateful<ProgrammingState> {
   readonly security: SecurityMemory;
   readonly secrets: SecretsHost;
   readonly dtc: DtcMemory;
+  readonly dataHost: EcuData;
   readonly #config: EcuConfig;
   readonly #parts: ProgrammingParts;
   #running: Running = IDLE;
@@ -104,6 +107,7 @@ export class Programming implements UdsHost, Stateful<ProgrammingState> {
     const { crypto, prng } = parts;
     this.secrets = { crypto, random: (length) => prng.bytes(length) };
     this.dtc = parts.dtc;
+    this.dataHost = parts.data;
   }
 
   get running(): Running {
@@ -206,6 +210,7 @@ export class Programming implements UdsHost, Stateful<ProgrammingState> {
   resume(now: Instant): Work {
     if (this.security.busy) return this.security.resume(now);
     if (this.dtc.clearing) return this.dtc.resume();
+    if (this.dataHost.busy) return this.dataHost.resume(now);
     const job = this.#job;
     switch (job.name) {
       case "idle":

@@ -11,7 +11,9 @@ import type { Behaviour } from "./behaviours.ts";
 import type { BootMetadata } from "./boot-metadata.ts";
 import type { EcuConfig } from "./config.ts";
 import { EcuCore, type EcuCoreState, type EcuInput, type EcuOutput, type Provision } from "./ecu-core.ts";
+import { periodicFrame } from "./periodic-frame.ts";
 import type { Running } from "./programming.ts";
+import { UnsegmentedSender, type UnsegmentedSenderState } from "./unsegmented-sender.ts";
 
 export interface VirtualEcuParts {
   readonly timeline: Timeline;
@@ -26,12 +28,14 @@ export interface VirtualEcuParts {
 export interface VirtualEcuState {
   readonly core: EcuCoreState;
   readonly node: IsoTpNodeState;
+  readonly unsegmented: UnsegmentedSenderState;
 }
 
 /** One ECU on a CAN bus. It is built without power; see {@link provision} and {@link powerOn}. */
 export class VirtualEcu implements Stateful<VirtualEcuState> {
   readonly name: string;
-  readonly #link: CanLink;
+  readonly #config: EcuConfig;
+  readonly #unsegmented: UnsegmentedSender;
   readonly #core: EcuCore;
   readonly #pump: Pump<EcuInput, EcuOutput>;
   readonly #node: IsoTpNode;
@@ -39,10 +43,11 @@ export class VirtualEcu implements Stateful<VirtualEcuState> {
 
   constructor(config: EcuConfig, { timeline, tracer, crypto, prng, link }: VirtualEcuParts) {
     this.name = config.name;
-    this.#link = link;
+    this.#config = config;
+    this.#unsegmented = new UnsegmentedSender(link, config.data.limits.periodicIdentifiersMax);
     this.#core = new EcuCore(config, { tracer, crypto, prng });
     this.#pump = new Pump(this.#core, timeline, (output) => this.#deliver(output));
-    this.#node = new IsoTpNode(config.name, link, timeline, tracer);
+    this.#node = new IsoTpNode(config.name, this.#unsegmented, timeline, tracer);
     const listener: IsoTpListener = {
       begun: () => this.#pump.push({ type: "receiving" }),
       message: (data, functional) => this.#pump.push({ type: "request", data, functional }),
@@ -100,12 +105,13 @@ export class VirtualEcu implements Stateful<VirtualEcuState> {
   }
 
   save(): VirtualEcuState {
-    return { core: this.#core.save(), node: this.#node.save() };
+    return { core: this.#core.save(), node: this.#node.save(), unsegmented: this.#unsegmented.save() };
   }
 
   load(state: VirtualEcuState): void {
     this.#core.load(state.core);
     this.#node.load(state.node);
+    this.#unsegmented.load(state.unsegmented);
   }
 
   #deliver(output: EcuOutput): void {
@@ -113,11 +119,15 @@ export class VirtualEcu implements Stateful<VirtualEcuState> {
       this.#channel.send(output.data);
       return;
     }
+    if (output.type === "periodic") {
+      this.#unsegmented.send(periodicFrame(output.data, this.#config));
+      return;
+    }
     this.#node.reset();
     this.#setActive(output.powered);
   }
 
   #setActive(active: boolean): void {
-    this.#link.setActive(active);
+    this.#unsegmented.setActive(active);
   }
 }

@@ -94,6 +94,8 @@ export const TRACE_EVENTS = {
   "can.error": { node: "name", kind: "name", bit: "uint", tec: "uint", rec: "uint", state: "name" },
   /** The error state of `node` has changed. */
   "can.state": { node: "name", from: "name", to: "name", tec: "uint", rec: "uint" },
+  /** A periodic message of ECU `source`: low byte of its identifier, then the record. */
+  "uds.periodic": { data: "bytes" },
 } as const satisfies Readonly<Record<string, Readonly<Record<string, FieldKind>>>>;
 
 type FieldKind = "name" | "text" | "uint" | "bytes";

@@ -1,22 +1,13 @@
 import type { Instant } from "../kernel/time.ts";
-import type { Session } from "../wire/uds.ts";
+import type { Access, DidRule } from "./access.ts";
+import type { DataHost } from "./host-data.ts";
 import type { DtcHost } from "./host-dtc.ts";
 import type { SecretsHost } from "./host-secrets.ts";
 import type { SecurityHost } from "./host-security.ts";
 import type { Work } from "./work.ts";
 
+export type { Access, DidRule } from "./access.ts";
 export { DONE, refused, type Work } from "./work.ts";
-
-/** Where something may be done, and whether security access is needed. */
-export interface Access {
-  readonly sessions: readonly Session[];
-  readonly unlocked: boolean;
-}
-
-export interface DidRule {
-  readonly read?: Access;
-  readonly write?: Access & { readonly lengthMin: number; readonly lengthMax: number };
-}
 
 export interface RoutineRule extends Access {
   /** Which routineControlTypes it has. */
@@ -46,6 +37,8 @@ export interface UdsHost {
   readonly secrets: SecretsHost;
   /** Undefined: it has no DTC memory. */
   readonly dtc?: DtcHost;
+  /** Without it the services of data, of input and output, and of files are not there. */
+  readonly dataHost?: DataHost;
 
   /** The data of an identifier in {@link dids}; undefined when there is none at the moment. */
   readData(did: number): Uint8Array | undefined;

@@ -2,6 +2,7 @@ import type { Instant } from "../kernel/time.ts";
 import { Nrc, POSITIVE_RESPONSE_OFFSET, Session } from "../wire/uds.ts";
 import { type AuthenticationMemory, NOT_AUTHENTICATED } from "./authentication/memory.ts";
 import type { UdsConfig } from "./config.ts";
+import { type DataState, freshDataState } from "./data-state.ts";
 import type { Access, UdsHost, Work } from "./host.ts";
 
 /** A download between 34 and 37. */
@@ -18,7 +19,7 @@ interface Download {
 }
 
 /** What a server remembers between requests. Lost with the power. */
-export interface ServerMemory {
+export interface ServerMemory extends DataState {
   session: Session;
   unlocked: boolean;
   /** The seed that a key is waited for. */
@@ -45,6 +46,7 @@ export const freshMemory = (): ServerMemory => ({
   rapidPowerShutDown: false,
   link: {},
   authentication: NOT_AUTHENTICATED,
+  ...freshDataState(),
 });
 
 /** Every transition, also into the session that is active, locks security and ends a download. (Figure 7) */

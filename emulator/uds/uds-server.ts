@@ -4,18 +4,12 @@ import type { Tracer } from "../kernel/trace.ts";
 import { NEGATIVE_RESPONSE, Nrc, Session, Sid, SUPPRESS_POSITIVE_RESPONSE } from "../wire/uds.ts";
 import type { UdsConfig } from "./config.ts";
 import type { UdsHost } from "./host.ts";
-import {
-  type Answer,
-  enterSession,
-  freshMemory,
-  joined,
-  type ResetType,
-  type ServerMemory,
-  type Service,
-} from "./service.ts";
+import { type Answer, freshMemory, joined, type ResetType, type ServerMemory, type Service } from "./service.ts";
 import { downTime } from "./services/ecu-reset.ts";
 import { servicesOf } from "./services/index.ts";
+import { duePeriodic } from "./services/read-data-by-periodic-identifier.ts";
 import { ZERO_SUB_FUNCTION } from "./services/tester-present.ts";
+import { changeSession } from "./session.ts";
 import type { Work } from "./work.ts";
 
 export type UdsInput =
@@ -29,6 +23,8 @@ export type UdsInput =
 
 export type UdsOutput =
   | { readonly type: "respond"; readonly data: Uint8Array }
+  /** One frame, not segmented and not confirmed: a periodic message. (ISO 14229-1:2020, 11.5, response type 2) */
+  | { readonly type: "periodic"; readonly data: Uint8Array }
   /** Starts again after `downTime`. */
   | { readonly type: "reset"; readonly resetType: ResetType; readonly downTime: Duration };
 
@@ -58,6 +54,7 @@ export interface UdsServerState {
   /** Responses in order; the first is being sent when `sending`. */
   readonly outbox: readonly Response[];
   readonly sending: boolean;
+  readonly periodic: readonly Uint8Array[];
   readonly resetDue: ResetType | undefined;
 }
 
@@ -89,6 +86,8 @@ export class UdsServer implements Machine<UdsInput, UdsOutput>, Stateful<UdsServ
   #s3At: Instant | undefined;
   #outbox: Response[] = [];
   #sending = false;
+  /** Periodic messages that are due. They leave S3 alone. */
+  #periodic: Uint8Array[] = [];
   #resetDue: ResetType | undefined;
 
   constructor(name: string, config: UdsConfig, host: UdsHost, tracer: Tracer) {
@@ -127,9 +126,12 @@ export class UdsServer implements Machine<UdsInput, UdsOutput>, Stateful<UdsServ
     if (work !== undefined && work.until <= now) this.#resume(work, now);
     else if (work !== undefined && work.pendingAt <= now) this.#sendPending(work, now);
     if (this.#s3At !== undefined && this.#s3At <= now) this.#endSession(now);
+    if (this.#memory.periodic.length > 0) this.#sendPeriodic(now);
   }
 
   poll(): UdsOutput | undefined {
+    const periodic = this.#periodic.shift();
+    if (periodic !== undefined) return { type: "periodic", data: periodic };
     const next = this.#outbox[0];
     if (next !== undefined && !this.#sending) {
       this.#sending = true;
@@ -148,7 +150,8 @@ export class UdsServer implements Machine<UdsInput, UdsOutput>, Stateful<UdsServ
   }
 
   nextDeadline(): Instant | undefined {
-    return earliest(this.#s3At, this.#work?.until, this.#work?.pendingAt);
+    const periodic = this.#memory.periodic.map(({ due }) => due);
+    return earliest(this.#s3At, this.#work?.until, this.#work?.pendingAt, ...periodic);
   }
 
   /** As after power-up: everything that was going on is forgotten. */
@@ -158,6 +161,7 @@ export class UdsServer implements Machine<UdsInput, UdsOutput>, Stateful<UdsServ
     this.#s3At = undefined;
     this.#outbox = [];
     this.#sending = false;
+    this.#periodic = [];
     this.#resetDue = undefined;
   }
 
@@ -168,6 +172,7 @@ export class UdsServer implements Machine<UdsInput, UdsOutput>, Stateful<UdsServ
       s3At: this.#s3At,
       outbox: [...this.#outbox],
       sending: this.#sending,
+      periodic: [...this.#periodic],
       resetDue: this.#resetDue,
     };
   }
@@ -178,6 +183,7 @@ export class UdsServer implements Machine<UdsInput, UdsOutput>, Stateful<UdsServ
     this.#s3At = state.s3At;
     this.#outbox = [...state.outbox];
     this.#sending = state.sending;
+    this.#periodic = [...state.periodic];
     this.#resetDue = state.resetDue;
   }
 
@@ -294,6 +300,13 @@ export class UdsServer implements Machine<UdsInput, UdsOutput>, Stateful<UdsServ
     this.#push(negativeResponse(work.sid, Nrc.RequestCorrectlyReceivedResponsePending), now);
   }
 
+  #sendPeriodic(now: Instant): void {
+    for (const data of duePeriodic(this.#context(now))) {
+      this.#tracer.record(now, this.#name, "uds.periodic", { data });
+      this.#periodic.push(data);
+    }
+  }
+
   #push(data: Uint8Array, now: Instant, reset?: ResetType): void {
     this.#tracer.record(now, this.#name, "uds.response", { data });
     this.#outbox.push({ data, reset });
@@ -316,7 +329,7 @@ export class UdsServer implements Machine<UdsInput, UdsOutput>, Stateful<UdsServ
   #endSession(now: Instant): void {
     const from = this.#memory.session;
     const { link } = this.#memory;
-    enterSession(this.#memory, Session.Default);
+    changeSession(Session.Default, this.#context(now));
     this.#s3At = undefined;
     this.#sessionChanged(from, now);
     this.#traceLink(link.bitRate, now);

@@ -13,17 +13,23 @@ export type AddressAndSize =
 export function readAddressAndSize(data: Uint8Array, offset: number): AddressAndSize {
   const format = data[offset];
   if (format === undefined) return { type: "tooShort" };
+  const range = readFormatted(format, data, offset + 1);
+  return range.type === "range" ? { ...range, length: 1 + range.length } : range;
+}
+
+/** The same where the format stands elsewhere. @returns in `length` how many bytes were read */
+export function readFormatted(format: number, data: Uint8Array, offset: number): AddressAndSize {
   const addressLength = format & 0x0f;
   const sizeLength = format >>> 4;
   const known = (length: number): boolean => length >= 1 && length <= FIELD_LENGTH_MAX;
   if (!known(addressLength) || !known(sizeLength)) return { type: "formatInvalid" };
-  const length = 1 + addressLength + sizeLength;
+  const length = addressLength + sizeLength;
   if (data.length < offset + length) return { type: "tooShort" };
-  const address = bigEndian(data, offset + 1, addressLength);
-  return { type: "range", address, size: bigEndian(data, offset + 1 + addressLength, sizeLength), length };
+  const address = bigEndian(data, offset, addressLength);
+  return { type: "range", address, size: bigEndian(data, offset + addressLength, sizeLength), length };
 }
 
-function bigEndian(data: Uint8Array, offset: number, length: number): number {
+export function bigEndian(data: Uint8Array, offset: number, length: number): number {
   let value = 0;
   for (let index = offset; index < offset + length; index++) value = value * 0x100 + (data[index] as number);
   return value;

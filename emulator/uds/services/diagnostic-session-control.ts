@@ -1,13 +1,14 @@
 import { toMs } from "../../kernel/time.ts";
 import { Nrc, Session, Sid } from "../../wire/uds.ts";
-import { ALL_SESSIONS, enterSession, NON_DEFAULT, negative, positive, type Service, WRONG_LENGTH } from "../service.ts";
+import { ALL_SESSIONS, NON_DEFAULT, negative, positive, type Service, WRONG_LENGTH } from "../service.ts";
+import { changeSession } from "../session.ts";
 
 /** P2*Server_max is sent in steps of 10 ms. (ISO 14229-1:2020, Table 29) */
 const P2_STAR_STEP_MS = 10;
 
 /**
- * 0x10. Every transition, also into the session that is active, locks security and ends a download; the server does
- * that when it sees the session of the answer. (ISO 14229-1:2020, 10.2 and Figure 7)
+ * 0x10. Every transition, also into the session that is active, locks security and ends a download.
+ * (ISO 14229-1:2020, 10.2 and Figure 7)
  */
 export const diagnosticSessionControl: Service = {
   sid: Sid.DiagnosticSessionControl,
@@ -19,7 +20,8 @@ export const diagnosticSessionControl: Service = {
     [Session.Programming, ALL_SESSIONS],
     [Session.Extended, ALL_SESSIONS],
   ]),
-  run(request, { config, memory }) {
+  run(request, context) {
+    const { config, memory } = context;
     if (request.length !== 2) return WRONG_LENGTH;
     const session = ((request[1] as number) & 0x7f) as Session;
     const fromWrongSession =
@@ -27,7 +29,7 @@ export const diagnosticSessionControl: Service = {
     if (fromWrongSession) return negative(Nrc.SubFunctionNotSupportedInActiveSession);
     const p2 = Math.round(toMs(config.p2Server));
     const p2Star = Math.round(toMs(config.p2StarServer) / P2_STAR_STEP_MS);
-    enterSession(memory, session);
+    changeSession(session, context);
     return positive(Sid.DiagnosticSessionControl, session, p2 >>> 8, p2 & 0xff, p2Star >>> 8, p2Star & 0xff);
   },
 };

@@ -1,13 +1,6 @@
-import { Did, Nrc, POSITIVE_RESPONSE_OFFSET, Sid } from "../../wire/uds.ts";
-import {
-  ALL_SESSIONS,
-  accessNrc,
-  negative,
-  type Service,
-  type ServiceContext,
-  uint16,
-  WRONG_LENGTH,
-} from "../service.ts";
+import { Nrc, POSITIVE_RESPONSE_OFFSET, Sid } from "../../wire/uds.ts";
+import { dataOf, readNrc } from "../identifiers.ts";
+import { ALL_SESSIONS, negative, type Service, uint16, WRONG_LENGTH } from "../service.ts";
 
 /**
  * 0x22, any number of identifiers: those that are not there now are left out, and only when none is left the answer is
@@ -25,7 +18,7 @@ export const readDataByIdentifier: Service = {
     const response: number[] = [Sid.ReadDataByIdentifier + POSITIVE_RESPONSE_OFFSET];
     for (let offset = 1; offset < request.length; offset += 2) {
       const did = uint16(request, offset);
-      const nrc = accessNrc(context.host.dids.get(did)?.read, context.memory);
+      const nrc = readNrc(did, context);
       if (nrc === Nrc.SecurityAccessDenied) return negative(nrc);
       const data = nrc === undefined ? dataOf(did, context) : undefined;
       if (data !== undefined) response.push(did >>> 8, did & 0xff, ...data);
@@ -35,8 +28,3 @@ export const readDataByIdentifier: Service = {
     return { type: "positive", response: Uint8Array.from(response) };
   },
 };
-
-/** The active session is the server's own knowledge; all else is the host's. */
-function dataOf(did: number, { host, memory }: ServiceContext): Uint8Array | undefined {
-  return did === Did.ActiveSession ? Uint8Array.of(memory.session) : host.readData(did);
-}

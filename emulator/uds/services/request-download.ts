@@ -20,7 +20,7 @@ export const requestDownload: Service = {
     const range = readAddressAndSize(request, ALFI_OFFSET);
     if (range.type === "formatInvalid") return negative(Nrc.RequestOutOfRange);
     if (range.type === "tooShort" || request.length !== ALFI_OFFSET + range.length) return WRONG_LENGTH;
-    if (memory.download !== undefined) return negative(Nrc.ConditionsNotCorrect);
+    if (memory.download !== undefined || memory.transfer !== undefined) return negative(Nrc.ConditionsNotCorrect);
     const { address, size } = range;
     const work = host.requestDownload(address, size, now);
     if (work.type !== "refused") {

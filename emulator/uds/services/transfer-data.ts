@@ -1,5 +1,6 @@
 import { Nrc, Sid } from "../../wire/uds.ts";
 import { type Answer, fromWork, negative, PROGRAMMING, positive, type Service, WRONG_LENGTH } from "../service.ts";
+import { transferBlock } from "./data-transfer.ts";
 
 const DATA_OFFSET = 2;
 
@@ -13,8 +14,10 @@ export const transferData: Service = {
   unlocked: true,
   functional: false,
   subFunctions: "none",
-  run(request, { config, host, memory, now }) {
+  run(request, context) {
+    const { config, host, memory, now } = context;
     if (request.length < DATA_OFFSET) return WRONG_LENGTH;
+    if (memory.transfer !== undefined) return transferBlock(request, memory.transfer, context);
     const download = memory.download;
     if (download === undefined) return negative(Nrc.RequestSequenceError);
     const length = request.length - DATA_OFFSET;
@@ -42,6 +45,8 @@ export const transferData: Service = {
     return fromWork(work, Sid.TransferData, [counter]);
   },
   ended(succeeded, { memory }) {
-    if (!succeeded) memory.download = undefined;
+    if (succeeded) return;
+    memory.download = undefined;
+    memory.transfer = undefined;
   },
 };

@@ -1,4 +1,5 @@
 import { Sid } from "../../wire/uds.ts";
+import { ownRule } from "../identifiers.ts";
 import { accessNrc, fromWork, NON_DEFAULT, negative, type Service, uint16, WRONG_LENGTH } from "../service.ts";
 
 const DATA_OFFSET = 3;
@@ -10,14 +11,16 @@ export const writeDataByIdentifier: Service = {
   unlocked: false,
   functional: false,
   subFunctions: "none",
-  run(request, { host, memory, now }) {
+  run(request, context) {
+    const { host, memory, now } = context;
     if (request.length <= DATA_OFFSET) return WRONG_LENGTH;
     const did = uint16(request, 1);
-    const rule = host.dids.get(did)?.write;
+    const rule = ownRule(did, context)?.write;
     const nrc = accessNrc(rule, memory);
     if (rule === undefined || nrc !== undefined) return negative(nrc as NonNullable<typeof nrc>);
     const data = request.slice(DATA_OFFSET);
     if (data.length < rule.lengthMin || data.length > rule.lengthMax) return WRONG_LENGTH;
-    return fromWork(host.writeData(did, data, now), Sid.WriteDataByIdentifier, [did >>> 8, did & 0xff]);
+    const owner = host.dataHost !== undefined && !host.dids.has(did) ? host.dataHost : host;
+    return fromWork(owner.writeData(did, data, now), Sid.WriteDataByIdentifier, [did >>> 8, did & 0xff]);
   },
 };

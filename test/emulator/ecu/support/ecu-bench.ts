@@ -67,6 +67,8 @@ export class EcuBench {
   readonly core: EcuCore;
   readonly responses: string[] = [];
   readonly resets: boolean[] = [];
+  /** When, in ns, and what. */
+  readonly periodic: string[] = [];
   /** Responses are confirmed as sent as soon as they are given; else {@link confirm} does it. */
   confirmsAtOnce = true;
   /** Called before time moves to the next alarm. */
@@ -199,6 +201,10 @@ export class EcuBench {
   #deliver(output: EcuOutput): void {
     if (output.type === "transportReset") {
       this.resets.push(output.powered);
+      return;
+    }
+    if (output.type === "periodic") {
+      this.periodic.push(`${this.now} ${hex(output.data)}`);
       return;
     }
     this.responses.push(hex(output.data));
