@@ -74,6 +74,8 @@ export interface EcuConfig {
   readonly dataFlash: FlashGeometry;
   /** The module with the count of wrong keys: two sectors. */
   readonly securityFlash: FlashGeometry;
+  /** Erase cycles that a sector of the code flash bears. Left out: no limit. */
+  readonly eraseCyclesMax?: number;
   readonly banks: BankMap;
   readonly boot: BootTiming;
   readonly check: CheckTiming;

@@ -105,7 +105,7 @@ export class EcuCore implements Machine<EcuInput, EcuOutput>, Stateful<EcuCoreSt
     this.#config = config;
     this.#tracer = tracer;
     this.#prng = prng;
-    this.#codeFlash = new Flash(config.name, config.codeFlash, tracer);
+    this.#codeFlash = new Flash(config.name, config.codeFlash, tracer, config.eraseCyclesMax);
     this.#dataFlash = new Flash(config.name, config.dataFlash, tracer);
     this.#securityFlash = new Flash(config.name, config.securityFlash, tracer);
     this.#security = new SecurityMemory(config.uds, this.#securityFlash);

@@ -77,6 +77,10 @@ export const TRACE_EVENTS = {
   "uds.link": { bitRate: "uint" },
   /** The status byte of a DTC, 24 bits, changed. (ISO 14229-1:2020, D.2) */
   "dtc.status": { dtc: "uint", from: "uint", to: "uint" },
+  /** A page was programmed a second time without an erase; it reads as uncorrectable. */
+  "flash.overwritten": { address: "uint", length: "uint" },
+  /** An erase was refused: the sector at `address` has had all its cycles. */
+  "flash.wornOut": { address: "uint", cycles: "uint" },
 } as const satisfies Readonly<Record<string, Readonly<Record<string, FieldKind>>>>;
 
 type FieldKind = "name" | "text" | "uint" | "bytes";
