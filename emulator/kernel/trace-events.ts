@@ -90,6 +90,8 @@ export const TRACE_EVENTS = {
   "flash.overwritten": { address: "uint", length: "uint" },
   /** An erase was refused: the sector at `address` has had all its cycles. */
   "flash.wornOut": { address: "uint", cycles: "uint" },
+  /** The supply voltage of an ECU is another one, mV; what it draws at a start, mA, else 0. */
+  "ecu.supply": { millivolts: "uint", inrush: "uint" },
 } as const satisfies Readonly<Record<string, Readonly<Record<string, FieldKind>>>>;
 
 type FieldKind = "name" | "text" | "uint" | "bytes";
