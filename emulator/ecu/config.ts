@@ -7,6 +7,7 @@ import type { Bank } from "./boot-metadata.ts";
 import { type DataConfig, FAMILY_DATA } from "./data-config.ts";
 import { type DtcConfig, FAMILY_DTCS } from "./dtc-config.ts";
 import type { FlashGeometry } from "./flash.ts";
+import { FAMILY_SUPPLY, type SupplyConfig } from "./supply.ts";
 
 /** Where the two images lie, and the one place where a tester sees the bank that does not run. */
 interface BankMap {
@@ -75,9 +76,12 @@ export interface EcuConfig {
   readonly dataFlash: FlashGeometry;
   /** The module with the count of wrong keys: two sectors. */
   readonly securityFlash: FlashGeometry;
+  /** Erase cycles that a sector of the code flash bears. Left out: no limit. */
+  readonly eraseCyclesMax?: number;
   readonly banks: BankMap;
   readonly boot: BootTiming;
   readonly check: CheckTiming;
+  readonly supply: SupplyConfig;
   readonly dtcs: DtcConfig;
   readonly data: DataConfig;
   readonly behaviours: readonly Behaviour[];
@@ -118,11 +122,12 @@ export const FAMILY_BANKS: BankMap = {
 /** An ECU of the family: what has no default must be given, all else may be. */
 export const defaultEcuConfig = (
   given: Pick<EcuConfig, "name" | "isotp" | "imagePublicKey"> &
-    Partial<Omit<EcuConfig, "uds" | "identity" | "boot" | "check" | "dtcs">> & {
+    Partial<Omit<EcuConfig, "uds" | "identity" | "boot" | "check" | "supply" | "dtcs">> & {
       readonly uds?: Partial<UdsConfig>;
       readonly identity?: Partial<EcuIdentity>;
       readonly boot?: Partial<BootTiming>;
       readonly check?: Partial<CheckTiming>;
+      readonly supply?: Partial<SupplyConfig>;
       readonly dtcs?: Partial<DtcConfig>;
     },
 ): EcuConfig => ({
@@ -155,5 +160,6 @@ export const defaultEcuConfig = (
     ...given.boot,
   },
   check: { signature: ms(8), perKib: ms(0.1), ...given.check },
+  supply: { ...FAMILY_SUPPLY, ...given.supply },
   dtcs: { ...FAMILY_DTCS, ...given.dtcs },
 });

@@ -21,11 +21,14 @@ import type { CheckedImage } from "./image-check.ts";
 import { MetadataStore, type MetadataStoreState } from "./metadata-store.ts";
 import { IDLE, Programming, type ProgrammingState, type Running } from "./programming.ts";
 import { SecurityMemory, type SecurityMemoryState } from "./security-memory.ts";
+import { inrushAt, supplyRefusal } from "./supply.ts";
 
 export type EcuInput =
   | UdsInput
   | { readonly type: "powerOn" }
   | { readonly type: "powerOff" }
+  /** The voltage at its terminals is another one, mV. */
+  | { readonly type: "supply"; readonly millivolts: number }
   /** A test that is not the ECU's own has ended. Lost while it has no power. */
   | { readonly type: "tested"; readonly dtc: number; readonly failed: boolean };
 
@@ -37,6 +40,8 @@ export type EcuOutput =
 
 type Phase =
   | { readonly name: "off" }
+  /** It is switched on, and its supply voltage is too low to run. */
+  | { readonly name: "held" }
   | { readonly name: "bootloader"; readonly until: Instant }
   /** The choice is made; what it changed is being stored. */
   | { readonly name: "storing"; readonly choice: BootChoice; readonly checkTime: Duration }
@@ -54,6 +59,7 @@ type Phase =
 
 export interface EcuCoreState {
   readonly phase: Phase;
+  readonly millivolts: number;
   readonly outbox: readonly EcuOutput[];
   readonly server: UdsServerState;
   readonly programming: ProgrammingState;
@@ -100,6 +106,7 @@ export class EcuCore implements Machine<EcuInput, EcuOutput>, Stateful<EcuCoreSt
   readonly #programming: Programming;
   readonly #server: UdsServer;
   #phase: Phase = { name: "off" };
+  #millivolts: number;
   #outbox: EcuOutput[] = [];
   /** Of the last input or deadline: what is drained after it happens at that instant. */
   #now: Instant = RUN_START;
@@ -107,9 +114,10 @@ export class EcuCore implements Machine<EcuInput, EcuOutput>, Stateful<EcuCoreSt
   constructor(config: EcuConfig, parts: { readonly tracer: Tracer; readonly crypto: Crypto; readonly prng: Prng }) {
     const { tracer, crypto, prng } = parts;
     this.#config = config;
+    this.#millivolts = config.supply.nominal;
     this.#tracer = tracer;
     this.#prng = prng;
-    this.#codeFlash = new Flash(config.name, config.codeFlash, tracer);
+    this.#codeFlash = new Flash(config.name, config.codeFlash, tracer, config.eraseCyclesMax);
     this.#dataFlash = new Flash(config.name, config.dataFlash, tracer);
     this.#securityFlash = new Flash(config.name, config.securityFlash, tracer);
     this.#security = new SecurityMemory(config.uds, this.#securityFlash);
@@ -170,6 +178,7 @@ export class EcuCore implements Machine<EcuInput, EcuOutput>, Stateful<EcuCoreSt
     this.#now = now;
     if (input.type === "powerOn") this.#powerOn(now);
     else if (input.type === "powerOff") this.#powerOff(now);
+    else if (input.type === "supply") this.#supply(input.millivolts, now);
     else if (input.type === "tested") this.#tested(input.dtc, input.failed, now);
     else if (this.#serving) this.#serve(input, now);
   }
@@ -193,6 +202,7 @@ export class EcuCore implements Machine<EcuInput, EcuOutput>, Stateful<EcuCoreSt
     const stored = earliest(this.#store.deadline, this.#dtcs.deadline);
     switch (phase.name) {
       case "off":
+      case "held":
         return undefined;
       case "storing":
         return stored;
@@ -207,6 +217,7 @@ export class EcuCore implements Machine<EcuInput, EcuOutput>, Stateful<EcuCoreSt
   save(): EcuCoreState {
     return {
       phase: this.#phase,
+      millivolts: this.#millivolts,
       outbox: [...this.#outbox],
       server: this.#server.save(),
       programming: this.#programming.save(),
@@ -224,6 +235,7 @@ export class EcuCore implements Machine<EcuInput, EcuOutput>, Stateful<EcuCoreSt
 
   load(state: EcuCoreState): void {
     this.#phase = state.phase;
+    this.#millivolts = state.millivolts;
     this.#outbox = [...state.outbox];
     this.#server.load(state.server);
     this.#programming.load(state.programming);
@@ -261,8 +273,33 @@ export class EcuCore implements Machine<EcuInput, EcuOutput>, Stateful<EcuCoreSt
   #powerOn(now: Instant): void {
     if (this.powered) return;
     this.#tracer.record(now, this.#config.name, "ecu.power", { on: 1 });
+    if (this.#millivolts < this.#config.supply.releaseAt) {
+      this.#phase = { name: "held" };
+      return;
+    }
     this.#dtcs.open(true, now);
     this.#start(now);
+  }
+
+  #supply(millivolts: number, now: Instant): void {
+    const { supply, name } = this.#config;
+    this.#millivolts = millivolts;
+    const held = this.#phase.name === "held";
+    const released = held && millivolts >= supply.releaseAt;
+    const inrush = released ? inrushAt(supply, millivolts) : 0;
+    this.#tracer.record(now, name, "ecu.supply", { millivolts, inrush });
+    this.#programming.supplyChanged(supplyRefusal(supply, millivolts), now);
+    if (released) {
+      this.#dtcs.open(true, now);
+      this.#start(now);
+    } else if (!held && this.powered && millivolts < supply.resetBelow) {
+      this.#tracer.record(now, name, "ecu.reset", { cause: "undervoltage" });
+      this.#forget(now);
+      this.#phase = { name: "held" };
+      this.#outbox = [{ type: "transportReset", powered: false }];
+    } else if (this.powered && !held) {
+      this.#dtcs.report(Dtc.Undervoltage, millivolts < supply.programmingMin, now);
+    }
   }
 
   #powerOff(now: Instant): void {
@@ -303,6 +340,7 @@ export class EcuCore implements Machine<EcuInput, EcuOutput>, Stateful<EcuCoreSt
     const phase = this.#phase;
     switch (phase.name) {
       case "off":
+      case "held":
         break;
       case "bootloader":
         if (phase.until <= now) this.#choose(now);

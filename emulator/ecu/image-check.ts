@@ -17,7 +17,7 @@ type CheckResult = keyof typeof ImageStatus;
 
 export interface CheckedImage {
   readonly result: CheckResult;
-  /** Undefined only when the header is malformed. */
+  /** Undefined only when the header is malformed or can't be read. */
   readonly header: ImageHeader | undefined;
 }
 
@@ -30,11 +30,13 @@ export function checkBank(
   crypto: Crypto,
 ): CheckedImage {
   const address = config.banks.address[bank];
+  if (flash.damaged(address, IMAGE_HEADER_LENGTH)) return { result: "eccError", header: undefined };
   const decoded = decodeImageHeader(flash.read(address, IMAGE_HEADER_LENGTH));
   if (decoded.type === "malformed") return { result: "headerMalformed", header: undefined };
   const { header, signed } = decoded;
   const found = (result: CheckResult): CheckedImage => ({ result, header });
   if (header.size > config.banks.size - IMAGE_HEADER_LENGTH) return found("sizeWrong");
+  if (flash.damaged(address + IMAGE_HEADER_LENGTH, header.size)) return found("eccError");
   const code = flash.read(address + IMAGE_HEADER_LENGTH, header.size);
   const contents = checkImage(header, code, (data) => crypto.sha256(data));
   if (contents !== "ok") return found(contents);

@@ -52,7 +52,11 @@ export class MetadataStore implements Stateful<MetadataStoreState> {
 
   /** After power-up: reads both copies. @returns whether at least one is good; if not, `current` is blank */
   open(): boolean {
-    const copies = [0, 1].map((copy) => decodeMetadata(this.#flash.read(this.#address(copy), METADATA_LENGTH)));
+    const copies = [0, 1].map((copy) => {
+      const address = this.#address(copy);
+      if (this.#flash.damaged(address, METADATA_LENGTH)) return undefined;
+      return decodeMetadata(this.#flash.read(address, METADATA_LENGTH));
+    });
     this.close();
     const [first, second] = copies;
     const newest = second !== undefined && (first === undefined || second.sequence > first.sequence) ? 1 : 0;

@@ -48,6 +48,8 @@ type Job =
   /** Before a reset, until all that is being written is stored. */
   | { readonly name: "settling" }
   | { readonly name: "flashing"; readonly until: Instant; readonly record: Uint8Array }
+  /** The supply left its range while flash was being changed; the answer comes when the work would have ended. */
+  | { readonly name: "failed" }
   | { readonly name: "checking"; readonly until: Instant; readonly rid: number };
 
 /** Where the data of a download goes. */
@@ -63,6 +65,7 @@ export interface ProgrammingState {
   readonly job: Job;
   readonly target: Target | undefined;
   readonly checked: boolean;
+  readonly refusal: Nrc | undefined;
 }
 
 export interface ProgrammingParts {
@@ -99,6 +102,8 @@ export class Programming implements UdsHost, Stateful<ProgrammingState> {
   #target: Target | undefined;
   /** The spare bank was checked, and has not been touched since. */
   #checked = false;
+  /** Why the supply voltage does not allow flash to be changed. */
+  #refusal: Nrc | undefined;
 
   constructor(config: EcuConfig, parts: ProgrammingParts) {
     this.#config = config;
@@ -120,6 +125,14 @@ export class Programming implements UdsHost, Stateful<ProgrammingState> {
     this.#job = NO_JOB;
     this.#target = undefined;
     this.#checked = false;
+  }
+
+  /** The supply voltage has changed. What code flash was doing is torn when it no longer allows that. */
+  supplyChanged(refusal: Nrc | undefined, now: Instant): void {
+    this.#refusal = refusal;
+    if (refusal === undefined || this.#job.name !== "flashing") return;
+    this.#parts.codeFlash.cut(now, this.#parts.prng);
+    this.#job = { name: "failed" };
   }
 
   /** A programming failure that was arranged for is one to the ECU as well. */
@@ -164,6 +177,7 @@ export class Programming implements UdsHost, Stateful<ProgrammingState> {
   }
 
   requestDownload(address: number, size: number, _now: Instant): Work {
+    if (this.#refusal !== undefined) return refused(this.#refusal);
     const { pageSize } = this.#config.codeFlash;
     const physical = this.#physical(address, size);
     if (physical === undefined || physical % pageSize !== 0) return refused(Nrc.RequestOutOfRange);
@@ -180,6 +194,7 @@ export class Programming implements UdsHost, Stateful<ProgrammingState> {
   transferData(offset: number, data: Uint8Array, now: Instant): Work {
     const target = this.#target;
     if (target === undefined) throw new InvariantError("a block without a download");
+    if (this.#refusal !== undefined) return refused(this.#refusal);
     const { pageSize } = this.#config.codeFlash;
     const from = target.address + offset - target.tail.length;
     const waiting = joined(target.tail, data);
@@ -217,12 +232,15 @@ export class Programming implements UdsHost, Stateful<ProgrammingState> {
         throw new InvariantError("nothing is under way");
       case "storing":
         if (this.#parts.store.deadline !== undefined || job.erase === undefined) return this.#storing(job, now);
+        if (this.#refusal !== undefined) return this.#failed(now);
         return this.#flashing(this.#parts.codeFlash.erase(job.erase.address, job.erase.length, now), job.record, now);
       case "settling":
         return this.prepareReset(now);
       case "flashing":
         this.#parts.codeFlash.complete(now);
         return this.#done(job.record);
+      case "failed":
+        return this.#failed(now);
       case "checking":
         return this.#checkEnded(job.rid, now);
     }
@@ -246,7 +264,13 @@ export class Programming implements UdsHost, Stateful<ProgrammingState> {
   }
 
   save(): ProgrammingState {
-    return { running: this.#running, job: this.#job, target: this.#target, checked: this.#checked };
+    return {
+      running: this.#running,
+      job: this.#job,
+      target: this.#target,
+      checked: this.#checked,
+      refusal: this.#refusal,
+    };
   }
 
   load(state: ProgrammingState): void {
@@ -254,6 +278,7 @@ export class Programming implements UdsHost, Stateful<ProgrammingState> {
     this.#job = state.job;
     this.#target = state.target;
     this.#checked = state.checked;
+    this.#refusal = state.refusal;
   }
 
   get #metadata(): BootMetadata {
@@ -284,6 +309,7 @@ export class Programming implements UdsHost, Stateful<ProgrammingState> {
     const address = this.#physical(range.address, range.size);
     if (address === undefined) return refused(Nrc.RequestOutOfRange);
     if (!this.#mayReplace()) return refused(Nrc.ConditionsNotCorrect);
+    if (this.#refusal !== undefined) return refused(this.#refusal);
     this.#checked = false;
     this.#target = undefined;
     const { spare } = this.#running;
@@ -364,12 +390,14 @@ export class Programming implements UdsHost, Stateful<ProgrammingState> {
   }
 
   #flashing(start: FlashStart, record: Uint8Array, now: Instant): Work {
-    if (start.type === "fault") {
-      this.dtc.report(Dtc.ProgrammingFailed, true, now);
-      return this.#refused(Nrc.GeneralProgrammingFailure);
-    }
+    if (start.type === "fault") return this.#failed(now);
     this.#job = { name: "flashing", until: start.until, record };
     return { type: "busy", until: start.until };
+  }
+
+  #failed(now: Instant): Work {
+    this.dtc.report(Dtc.ProgrammingFailed, true, now);
+    return this.#refused(Nrc.GeneralProgrammingFailure);
   }
 
   #done(record: Uint8Array): Work {

@@ -142,8 +142,9 @@ export class RecordLog implements Stateful<RecordLogState> {
     return page;
   }
 
-  /** @returns undefined for a page that is erased or was not written whole */
+  /** @returns undefined for a page that is erased, damaged or was not written whole */
   #read(page: number): { readonly data: Uint8Array; readonly sequence: number } | undefined {
+    if (this.#flash.damaged(this.#address(page), this.#flash.geometry.pageSize)) return undefined;
     const bytes = this.#flash.read(this.#address(page), this.#flash.geometry.pageSize);
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
     const end = bytes.length - CRC_LENGTH;

@@ -99,6 +99,11 @@ export class VirtualEcu implements Stateful<VirtualEcuState> {
     this.#pump.push({ type: "tested", dtc, failed });
   }
 
+  /** The voltage at its terminals from now on. @param millivolts an integer from 0 */
+  setSupply(millivolts: number): void {
+    this.#pump.push({ type: "supply", millivolts });
+  }
+
   /** One more misbehaviour from now on. */
   misbehave(behaviour: Behaviour): void {
     this.#core.misbehave(behaviour);

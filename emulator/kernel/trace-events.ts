@@ -96,6 +96,12 @@ export const TRACE_EVENTS = {
   "can.state": { node: "name", from: "name", to: "name", tec: "uint", rec: "uint" },
   /** A periodic message of ECU `source`: low byte of its identifier, then the record. */
   "uds.periodic": { data: "bytes" },
+  /** A page was programmed a second time without an erase; it reads as uncorrectable. */
+  "flash.overwritten": { address: "uint", length: "uint" },
+  /** An erase was refused: the sector at `address` has had all its cycles. */
+  "flash.wornOut": { address: "uint", cycles: "uint" },
+  /** The supply voltage of an ECU is another one, mV; what it draws at a start, mA, else 0. */
+  "ecu.supply": { millivolts: "uint", inrush: "uint" },
 } as const satisfies Readonly<Record<string, Readonly<Record<string, FieldKind>>>>;
 
 type FieldKind = "name" | "text" | "uint" | "bytes";

@@ -115,6 +115,7 @@ export const ImageStatus = {
   ecuWrong: 0x06,
   hardwareWrong: 0x07,
   rolledBack: 0x08,
+  eccError: 0x09,
 } as const;
 
 /** "signatureWrong (0x05)"; a status that has no name is given by number. */

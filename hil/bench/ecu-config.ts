@@ -58,5 +58,6 @@ export function ecuConfig(
       hardwareVersion: ecu.hardwareVersion,
     },
     behaviours: ecu.behaviours,
+    ...(ecu.eraseCyclesMax === undefined ? {} : { eraseCyclesMax: ecu.eraseCyclesMax }),
   });
 }

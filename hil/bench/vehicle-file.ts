@@ -36,6 +36,8 @@ const ecu = z.strictObject({
   dialect: z.enum(["iso14229", "familyBootloader"]).default("iso14229"),
   /** 0 first; ECUs of one bus are programmed in that order. */
   priority: z.int().min(0).max(255).default(0),
+  /** Erase cycles that a sector of its code flash bears. */
+  eraseCyclesMax: z.int().min(1).max(1_000_000).optional(),
   healthyRunMs: milliseconds.default(2_000),
   behaviours: z.array(behaviourSchema).default([]),
 });

@@ -52,6 +52,18 @@ const vehicleFaults = [
     forMs: z.number().min(0).max(3_600_000).default(500),
   }),
   z.strictObject({
+    fault: z.literal("supply"),
+    /** An ECU. */
+    target: z.string(),
+    when: trigger,
+    /** The voltage that it falls, or rises, to. */
+    mV: z.int().min(0).max(60_000),
+    /** How long it stays there, once it is there. */
+    forMs: z.number().min(0).max(3_600_000).default(500),
+    /** How long it takes to get there, and back, in ten steps. */
+    rampMs: z.number().min(0).max(60_000).default(0),
+  }),
+  z.strictObject({
     fault: z.literal("dropFrame"),
     /** The node whose connection to its bus loses the frame. */
     node: z.string(),

@@ -1,8 +1,12 @@
+import { FAMILY_SUPPLY } from "../../emulator/ecu/supply.ts";
 import { ms } from "../../emulator/kernel/time.ts";
 import type { Bench } from "../bench/build-bench.ts";
 import { FileInvalidError } from "../bench/read-yaml.ts";
 import type { Fault, FaultOf } from "./fault-schema.ts";
 import type { Moments } from "./moments.ts";
+
+/** Of a ramp, each way. */
+const RAMP_STEPS = 10;
 
 /** The faults of one step that happen to the vehicle: armed before its campaign begins. */
 export class VehicleFaults {
@@ -29,6 +33,7 @@ export class VehicleFaults {
   /** Faults of the release or of the server are none of ours. @throws {FileInvalidError} for a node that is not there */
   arm(fault: Fault): void {
     if (fault.fault === "powerCut") this.#armPowerCut(fault);
+    else if (fault.fault === "supply") this.#armSupply(fault);
     else if (fault.fault === "dropFrame") this.#armDrop(fault);
     else if (fault.fault === "behaviour") {
       this.#ecu(fault.ecu).misbehave(fault.behaviour);
@@ -49,6 +54,23 @@ export class VehicleFaults {
         this.#dark--;
         device.powerOn();
       });
+    });
+  }
+
+  #armSupply({ target, when, mV, forMs, rampMs }: FaultOf<"supply">): void {
+    const ecu = this.#ecu(target);
+    const { nominal } = FAMILY_SUPPLY;
+    const steps = rampMs === 0 ? 1 : RAMP_STEPS;
+    this.#moments.when(when, () => {
+      this.#dark++;
+      this.#tell("supply", target, `${mV} mV for ${forMs} ms`);
+      for (let step = 1; step <= steps; step++) {
+        const change = Math.round(((mV - nominal) * step) / steps);
+        const down = (rampMs * step) / steps;
+        this.#moments.after(ms(down), () => ecu.setSupply(nominal + change));
+        this.#moments.after(ms(rampMs + forMs + down), () => ecu.setSupply(mV - change));
+      }
+      this.#moments.after(ms(2 * rampMs + forMs), () => this.#dark--);
     });
   }
 
