@@ -11,6 +11,8 @@ import {
   encodeFlowControl,
   encodeSingleFrame,
 } from "../../emulator/wire/n-pci.ts";
+import { decodeSlcan } from "../../emulator/wire/slcan.ts";
+import { decodeSocketcand } from "../../emulator/wire/socketcand.ts";
 import { fromHex, readAscii, toHex } from "../../emulator/wire/text.ts";
 import { imageStatusText, nrcText } from "../../emulator/wire/uds.ts";
 import { compareVersions, packVersion } from "../../emulator/wire/version.ts";
@@ -138,6 +140,16 @@ export const DECODERS: Readonly<Record<string, Decoder>> = {
       if (header.type === "imageHeader")
         checkImage(header.header, bytes.subarray(4096), (data) => nodeCrypto.sha256(data));
     },
+  },
+  decodeSlcan: {
+    samples: ["t7E08021001AABBCCDDEE", "T18DA15F12AABB", "S6", "d12390011223344556677889900AABB", "O"].map((line) =>
+      TEXT.encode(line),
+    ),
+    decode: (bytes) => checked(decodeSlcan(text(bytes))),
+  },
+  decodeSocketcand: {
+    samples: ["open can0", "send 7e0 2 10 01", "rawmode", "echo"].map((line) => TEXT.encode(line)),
+    decode: (bytes) => checked(decodeSocketcand(text(bytes))),
   },
   fromHex: {
     samples: ["00ff", "7E 0 ", "0x12"].map((each) => TEXT.encode(each)),
