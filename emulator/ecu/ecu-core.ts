@@ -15,6 +15,7 @@ import { type BootChoice, chooseBank } from "./bootloader.ts";
 import type { EcuConfig } from "./config.ts";
 import { Dtc } from "./dtc-config.ts";
 import { DtcMemory, type DtcMemoryState } from "./dtc-memory.ts";
+import { EventMemory, type EventMemoryState } from "./event-memory.ts";
 import { Flash, type FlashState } from "./flash.ts";
 import type { CheckedImage } from "./image-check.ts";
 import { MetadataStore, type MetadataStoreState } from "./metadata-store.ts";
@@ -60,6 +61,8 @@ export interface EcuCoreState {
   readonly dataFlash: FlashState;
   readonly securityFlash: FlashState;
   readonly security: SecurityMemoryState;
+  readonly eventFlash: FlashState;
+  readonly events: EventMemoryState;
   readonly dtcs: DtcMemoryState;
   readonly behaviours: ReturnType<Behaviours["save"]>;
   readonly prng: PrngState;
@@ -90,6 +93,8 @@ export class EcuCore implements Machine<EcuInput, EcuOutput>, Stateful<EcuCoreSt
   readonly #dataFlash: Flash;
   readonly #securityFlash: Flash;
   readonly #security: SecurityMemory;
+  readonly #eventFlash: Flash;
+  readonly #events: EventMemory;
   readonly #dtcs: DtcMemory;
   readonly #store: MetadataStore;
   readonly #behaviours: Behaviours;
@@ -109,13 +114,15 @@ export class EcuCore implements Machine<EcuInput, EcuOutput>, Stateful<EcuCoreSt
     this.#dataFlash = new Flash(config.name, config.dataFlash, tracer);
     this.#securityFlash = new Flash(config.name, config.securityFlash, tracer);
     this.#security = new SecurityMemory(config.uds, this.#securityFlash);
+    this.#eventFlash = new Flash(config.name, config.eventFlash, tracer);
+    this.#events = new EventMemory(this.#eventFlash);
     this.#store = new MetadataStore(config.name, this.#dataFlash, tracer);
     this.#behaviours = new Behaviours(config.behaviours);
     const own = { codeFlash: this.#codeFlash, store: this.#store, behaviours: this.#behaviours };
-    const security = this.#security;
+    const [security, events] = [this.#security, this.#events];
     const freeze = (did: number, now: Instant) => this.#frozen(did, now);
     this.#dtcs = new DtcMemory(config.name, config.dtcs, { tracer, freeze });
-    this.#programming = new Programming(config, { ...own, security, dtc: this.#dtcs, crypto, prng, tracer });
+    this.#programming = new Programming(config, { ...own, security, events, dtc: this.#dtcs, crypto, prng, tracer });
     this.#server = new UdsServer(config.name, config.uds, this.#programming, tracer);
   }
 
@@ -173,6 +180,7 @@ export class EcuCore implements Machine<EcuInput, EcuOutput>, Stateful<EcuCoreSt
     this.#now = now;
     this.#store.handleDeadline(now);
     this.#security.handleDeadline(now);
+    this.#events.handleDeadline(now);
     this.#dtcs.handleDeadline(now);
     this.#proceed(now);
     if (this.#serving) this.#server.handleDeadline(now);
@@ -195,7 +203,14 @@ export class EcuCore implements Machine<EcuInput, EcuOutput>, Stateful<EcuCoreSt
       case "starting":
         return earliest(phase.until, stored);
       case "running":
-        return earliest(phase.confirmAt, phase.watchdogAt, stored, this.#security.deadline, server);
+        return earliest(
+          phase.confirmAt,
+          phase.watchdogAt,
+          stored,
+          this.#security.deadline,
+          this.#events.deadline,
+          server,
+        );
     }
   }
 
@@ -210,6 +225,8 @@ export class EcuCore implements Machine<EcuInput, EcuOutput>, Stateful<EcuCoreSt
       dataFlash: this.#dataFlash.save(),
       securityFlash: this.#securityFlash.save(),
       security: this.#security.save(),
+      eventFlash: this.#eventFlash.save(),
+      events: this.#events.save(),
       dtcs: this.#dtcs.save(),
       behaviours: this.#behaviours.save(),
       prng: this.#prng.save(),
@@ -226,6 +243,8 @@ export class EcuCore implements Machine<EcuInput, EcuOutput>, Stateful<EcuCoreSt
     this.#dataFlash.load(state.dataFlash);
     this.#securityFlash.load(state.securityFlash);
     this.#security.load(state.security);
+    this.#eventFlash.load(state.eventFlash);
+    this.#events.load(state.events);
     this.#dtcs.load(state.dtcs);
     this.#behaviours.load(state.behaviours);
     this.#prng.load(state.prng);
@@ -278,8 +297,10 @@ export class EcuCore implements Machine<EcuInput, EcuOutput>, Stateful<EcuCoreSt
     this.#codeFlash.cut(now, this.#prng);
     this.#dataFlash.cut(now, this.#prng);
     this.#securityFlash.cut(now, this.#prng);
+    this.#eventFlash.cut(now, this.#prng);
     this.#store.close();
     this.#security.close();
+    this.#events.close();
     this.#dtcs.close(now, this.#prng);
     this.#server.reset();
     this.#programming.begin(IDLE);
@@ -342,7 +363,9 @@ export class EcuCore implements Machine<EcuInput, EcuOutput>, Stateful<EcuCoreSt
     const spare = otherBank(bank === "none" ? metadata.active : bank);
     const version = header === undefined ? IDLE.version : versionText(header.version);
     this.#security.begin(now);
+    this.#events.open();
     this.#programming.begin({ bank, version, securityCounter: header?.securityCounter ?? 0, spare });
+    this.#server.start(now);
     this.#tracer.record(now, this.#config.name, "boot.started", { bank, version, trial: trial ? 1 : 0 });
     const hangs = trial && this.#behaviours.onTrialStart();
     this.#phase = {

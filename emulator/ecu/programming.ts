@@ -17,6 +17,7 @@ import type { EcuConfig } from "./config.ts";
 import { ascii, DIDS, identityData, ROUTINES } from "./data-identifiers.ts";
 import { Dtc } from "./dtc-config.ts";
 import type { DtcMemory } from "./dtc-memory.ts";
+import type { EventMemory } from "./event-memory.ts";
 import type { Flash, FlashStart } from "./flash.ts";
 import { type CheckedImage, checkBank } from "./image-check.ts";
 import type { MetadataStore } from "./metadata-store.ts";
@@ -68,6 +69,7 @@ export interface ProgrammingParts {
   readonly codeFlash: Flash;
   readonly store: MetadataStore;
   readonly security: SecurityMemory;
+  readonly events: EventMemory;
   readonly dtc: DtcMemory;
   readonly behaviours: Behaviours;
   readonly crypto: Crypto;
@@ -87,6 +89,7 @@ export class Programming implements UdsHost, Stateful<ProgrammingState> {
   readonly dids = DIDS;
   readonly routines = ROUTINES;
   readonly security: SecurityMemory;
+  readonly events: EventMemory;
   readonly secrets: SecretsHost;
   readonly dtc: DtcMemory;
   readonly #config: EcuConfig;
@@ -101,6 +104,7 @@ export class Programming implements UdsHost, Stateful<ProgrammingState> {
     this.#config = config;
     this.#parts = parts;
     this.security = parts.security;
+    this.events = parts.events;
     const { crypto, prng } = parts;
     this.secrets = { crypto, random: (length) => prng.bytes(length) };
     this.dtc = parts.dtc;
@@ -205,6 +209,7 @@ export class Programming implements UdsHost, Stateful<ProgrammingState> {
 
   resume(now: Instant): Work {
     if (this.security.busy) return this.security.resume(now);
+    if (this.events.busy) return this.events.resume();
     if (this.dtc.clearing) return this.dtc.resume();
     const job = this.#job;
     switch (job.name) {

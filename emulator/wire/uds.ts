@@ -14,6 +14,7 @@ export const Sid = {
   RequestTransferExit: 0x37,
   TesterPresent: 0x3e,
   ControlDtcSetting: 0x85,
+  ResponseOnEvent: 0x86,
   LinkControl: 0x87,
 } as const;
 export type Sid = (typeof Sid)[keyof typeof Sid];

@@ -11,6 +11,7 @@ import { readDataByIdentifier } from "./read-data-by-identifier.ts";
 import { readDtcInformation } from "./read-dtc-information.ts";
 import { requestDownload } from "./request-download.ts";
 import { requestTransferExit } from "./request-transfer-exit.ts";
+import { responseOnEvent } from "./response-on-event.ts";
 import { routineControl } from "./routine-control.ts";
 import { securityAccess } from "./security-access.ts";
 import { testerPresent } from "./tester-present.ts";
@@ -36,6 +37,7 @@ const SERVICES: ReadonlyMap<number, Service> = new Map(
     requestTransferExit,
     testerPresent,
     controlDtcSetting,
+    responseOnEvent,
     linkControl,
   ].map((service) => [service.sid, service]),
 );
