@@ -1,6 +1,7 @@
 import type { IsoTpConfig } from "../isotp/config.ts";
 import { type Duration, ms, s } from "../kernel/time.ts";
 import { defaultUdsConfig, type UdsConfig } from "../uds/config.ts";
+import type { ImageSignatureName } from "../wire/image-header.ts";
 import type { Behaviour } from "./behaviours.ts";
 import type { Bank } from "./boot-metadata.ts";
 import { type DtcConfig, FAMILY_DTCS } from "./dtc-config.ts";
@@ -63,6 +64,8 @@ export interface EcuConfig {
   readonly isotp: IsoTpConfig;
   readonly uds: UdsConfig;
   readonly identity: EcuIdentity;
+  /** How images must be signed; any other way is refused, however good the signature. */
+  readonly imageSignature: ImageSignatureName;
   /** Whose signature images must have: SubjectPublicKeyInfo, DER. */
   readonly imagePublicKey: Uint8Array;
   /** The module with both banks. */
@@ -131,6 +134,7 @@ export const defaultEcuConfig = (
   eventFlash: FAMILY_EVENT_FLASH,
   banks: FAMILY_BANKS,
   behaviours: [],
+  imageSignature: "ecdsaP256",
   ...given,
   uds: defaultUdsConfig(given.uds),
   identity: {

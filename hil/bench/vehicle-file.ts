@@ -1,6 +1,7 @@
 import { dirname, resolve } from "node:path";
 import { z } from "zod";
 import { frameAddress, type NAi } from "../../emulator/isotp/addressing.ts";
+import type { ImageSignatureName } from "../../emulator/wire/image-header.ts";
 import { packVersion } from "../../emulator/wire/version.ts";
 import { behaviourSchema } from "./behaviour-schema.ts";
 import { canSchema } from "./can-schema.ts";
@@ -10,6 +11,8 @@ const version = z.string().refine((text) => packVersion(text) !== undefined, "is
 const uint16 = z.int().min(0).max(0xffff);
 const name = z.string().regex(/^[A-Za-z][A-Za-z0-9_]{0,15}$/, "is no name of up to 16 letters, digits and _");
 const milliseconds = z.number().min(0).max(3_600_000);
+
+export const imageSignature: z.ZodType<ImageSignatureName> = z.enum(["ecdsaP256", "ed25519", "mlDsa65"]);
 
 const ecu = z.strictObject({
   id: name,
@@ -26,6 +29,8 @@ const ecu = z.strictObject({
     .default("2024-11-21"),
   /** What it runs when it leaves the factory. */
   software: z.strictObject({ version, firmware: z.string() }),
+  /** How its images must be signed. */
+  signature: imageSignature.default("ecdsaP256"),
   seedKey: z.enum(["tc375Bootloader", "xorAbcd1234", "xorA5a5a5a5", "identity"]).default("tc375Bootloader"),
   /** Whose manners its UDS server has. */
   dialect: z.enum(["iso14229", "familyBootloader"]).default("iso14229"),
