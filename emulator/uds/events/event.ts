@@ -37,8 +37,9 @@ export interface UdsEvent {
   };
 }
 
-export function stopped({ active: _, ...event }: UdsEvent): UdsEvent {
-  return event;
+export function stopped(event: UdsEvent): UdsEvent {
+  const { active: _, ...rest } = event;
+  return rest;
 }
 
 /** Type, window, record with its length, request with its length; of each event. */
