@@ -78,6 +78,8 @@ export interface EcuConfig {
   readonly securityFlash: FlashGeometry;
   /** Erase cycles that a sector of the code flash bears. Left out: no limit. */
   readonly eraseCyclesMax?: number;
+  /** The module with the events of 0x86 that outlive a reset: two sectors, pages of 256 bytes. */
+  readonly eventFlash: FlashGeometry;
   readonly banks: BankMap;
   readonly boot: BootTiming;
   readonly check: CheckTiming;
@@ -113,6 +115,8 @@ const FAMILY_DATA_FLASH: FlashGeometry = {
 
 const FAMILY_SECURITY_FLASH: FlashGeometry = { ...FAMILY_DATA_FLASH, address: 0xaf002000 };
 
+const FAMILY_EVENT_FLASH: FlashGeometry = { ...FAMILY_DATA_FLASH, address: 0xaf004000, pageSize: 256 };
+
 export const FAMILY_BANKS: BankMap = {
   window: WINDOW,
   address: { A: WINDOW, B: WINDOW + BANK_B_OFFSET },
@@ -134,6 +138,7 @@ export const defaultEcuConfig = (
   codeFlash: FAMILY_CODE_FLASH,
   dataFlash: FAMILY_DATA_FLASH,
   securityFlash: FAMILY_SECURITY_FLASH,
+  eventFlash: FAMILY_EVENT_FLASH,
   banks: FAMILY_BANKS,
   data: FAMILY_DATA,
   behaviours: [],

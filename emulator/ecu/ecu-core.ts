@@ -16,6 +16,7 @@ import type { EcuConfig } from "./config.ts";
 import { Dtc } from "./dtc-config.ts";
 import { DtcMemory, type DtcMemoryState } from "./dtc-memory.ts";
 import { EcuData, type EcuDataState } from "./ecu-data.ts";
+import { EventMemory, type EventMemoryState } from "./event-memory.ts";
 import { Flash, type FlashState } from "./flash.ts";
 import type { CheckedImage } from "./image-check.ts";
 import { MetadataStore, type MetadataStoreState } from "./metadata-store.ts";
@@ -68,6 +69,8 @@ export interface EcuCoreState {
   readonly dataFlash: FlashState;
   readonly securityFlash: FlashState;
   readonly security: SecurityMemoryState;
+  readonly eventFlash: FlashState;
+  readonly events: EventMemoryState;
   readonly dtcs: DtcMemoryState;
   readonly data: EcuDataState;
   readonly behaviours: ReturnType<Behaviours["save"]>;
@@ -99,6 +102,8 @@ export class EcuCore implements Machine<EcuInput, EcuOutput>, Stateful<EcuCoreSt
   readonly #dataFlash: Flash;
   readonly #securityFlash: Flash;
   readonly #security: SecurityMemory;
+  readonly #eventFlash: Flash;
+  readonly #events: EventMemory;
   readonly #dtcs: DtcMemory;
   readonly #data: EcuData;
   readonly #store: MetadataStore;
@@ -121,14 +126,16 @@ export class EcuCore implements Machine<EcuInput, EcuOutput>, Stateful<EcuCoreSt
     this.#dataFlash = new Flash(config.name, config.dataFlash, tracer);
     this.#securityFlash = new Flash(config.name, config.securityFlash, tracer);
     this.#security = new SecurityMemory(config.uds, this.#securityFlash);
+    this.#eventFlash = new Flash(config.name, config.eventFlash, tracer);
+    this.#events = new EventMemory(this.#eventFlash);
     this.#store = new MetadataStore(config.name, this.#dataFlash, tracer);
     this.#behaviours = new Behaviours(config.behaviours);
     this.#data = new EcuData(config.data, config.isotp.txDl);
     const own = { codeFlash: this.#codeFlash, store: this.#store, behaviours: this.#behaviours, data: this.#data };
-    const security = this.#security;
+    const [security, events] = [this.#security, this.#events];
     const freeze = (did: number, now: Instant) => this.#frozen(did, now);
     this.#dtcs = new DtcMemory(config.name, config.dtcs, { tracer, freeze });
-    this.#programming = new Programming(config, { ...own, security, dtc: this.#dtcs, crypto, prng, tracer });
+    this.#programming = new Programming(config, { ...own, security, events, dtc: this.#dtcs, crypto, prng, tracer });
     this.#server = new UdsServer(config.name, config.uds, this.#programming, tracer);
   }
 
@@ -187,6 +194,7 @@ export class EcuCore implements Machine<EcuInput, EcuOutput>, Stateful<EcuCoreSt
     this.#now = now;
     this.#store.handleDeadline(now);
     this.#security.handleDeadline(now);
+    this.#events.handleDeadline(now);
     this.#dtcs.handleDeadline(now);
     this.#proceed(now);
     if (this.#serving) this.#server.handleDeadline(now);
@@ -210,7 +218,14 @@ export class EcuCore implements Machine<EcuInput, EcuOutput>, Stateful<EcuCoreSt
       case "starting":
         return earliest(phase.until, stored);
       case "running":
-        return earliest(phase.confirmAt, phase.watchdogAt, stored, this.#security.deadline, server);
+        return earliest(
+          phase.confirmAt,
+          phase.watchdogAt,
+          stored,
+          this.#security.deadline,
+          this.#events.deadline,
+          server,
+        );
     }
   }
 
@@ -226,6 +241,8 @@ export class EcuCore implements Machine<EcuInput, EcuOutput>, Stateful<EcuCoreSt
       dataFlash: this.#dataFlash.save(),
       securityFlash: this.#securityFlash.save(),
       security: this.#security.save(),
+      eventFlash: this.#eventFlash.save(),
+      events: this.#events.save(),
       dtcs: this.#dtcs.save(),
       data: this.#data.save(),
       behaviours: this.#behaviours.save(),
@@ -244,6 +261,8 @@ export class EcuCore implements Machine<EcuInput, EcuOutput>, Stateful<EcuCoreSt
     this.#dataFlash.load(state.dataFlash);
     this.#securityFlash.load(state.securityFlash);
     this.#security.load(state.security);
+    this.#eventFlash.load(state.eventFlash);
+    this.#events.load(state.events);
     this.#dtcs.load(state.dtcs);
     this.#data.load(state.data);
     this.#behaviours.load(state.behaviours);
@@ -322,8 +341,10 @@ export class EcuCore implements Machine<EcuInput, EcuOutput>, Stateful<EcuCoreSt
     this.#codeFlash.cut(now, this.#prng);
     this.#dataFlash.cut(now, this.#prng);
     this.#securityFlash.cut(now, this.#prng);
+    this.#eventFlash.cut(now, this.#prng);
     this.#store.close();
     this.#security.close();
+    this.#events.close();
     this.#dtcs.close(now, this.#prng);
     this.#data.begin();
     this.#server.reset();
@@ -388,7 +409,9 @@ export class EcuCore implements Machine<EcuInput, EcuOutput>, Stateful<EcuCoreSt
     const spare = otherBank(bank === "none" ? metadata.active : bank);
     const version = header === undefined ? IDLE.version : versionText(header.version);
     this.#security.begin(now);
+    this.#events.open();
     this.#programming.begin({ bank, version, securityCounter: header?.securityCounter ?? 0, spare });
+    this.#server.start(now);
     this.#tracer.record(now, this.#config.name, "boot.started", { bank, version, trial: trial ? 1 : 0 });
     const hangs = trial && this.#behaviours.onTrialStart();
     this.#phase = {

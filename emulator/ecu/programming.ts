@@ -18,6 +18,7 @@ import { ascii, DIDS, identityData, ROUTINES } from "./data-identifiers.ts";
 import { Dtc } from "./dtc-config.ts";
 import type { DtcMemory } from "./dtc-memory.ts";
 import type { EcuData } from "./ecu-data.ts";
+import type { EventMemory } from "./event-memory.ts";
 import type { Flash, FlashStart } from "./flash.ts";
 import { type CheckedImage, checkBank } from "./image-check.ts";
 import type { MetadataStore } from "./metadata-store.ts";
@@ -72,6 +73,7 @@ export interface ProgrammingParts {
   readonly codeFlash: Flash;
   readonly store: MetadataStore;
   readonly security: SecurityMemory;
+  readonly events: EventMemory;
   readonly dtc: DtcMemory;
   readonly data: EcuData;
   readonly behaviours: Behaviours;
@@ -92,6 +94,7 @@ export class Programming implements UdsHost, Stateful<ProgrammingState> {
   readonly dids = DIDS;
   readonly routines = ROUTINES;
   readonly security: SecurityMemory;
+  readonly events: EventMemory;
   readonly secrets: SecretsHost;
   readonly dtc: DtcMemory;
   readonly dataHost: EcuData;
@@ -109,6 +112,7 @@ export class Programming implements UdsHost, Stateful<ProgrammingState> {
     this.#config = config;
     this.#parts = parts;
     this.security = parts.security;
+    this.events = parts.events;
     const { crypto, prng } = parts;
     this.secrets = { crypto, random: (length) => prng.bytes(length) };
     this.dtc = parts.dtc;
@@ -224,6 +228,7 @@ export class Programming implements UdsHost, Stateful<ProgrammingState> {
 
   resume(now: Instant): Work {
     if (this.security.busy) return this.security.resume(now);
+    if (this.events.busy) return this.events.resume();
     if (this.dtc.clearing) return this.dtc.resume();
     if (this.dataHost.busy) return this.dataHost.resume(now);
     const job = this.#job;

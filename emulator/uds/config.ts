@@ -1,6 +1,7 @@
 import { type Duration, ms, s } from "../kernel/time.ts";
 import type { SeedKeyFormula } from "../wire/seed-key.ts";
 import type { AuthenticationConfig } from "./authentication/config.ts";
+import type { EventsConfig } from "./events/config.ts";
 
 /**
  * Whose manners the server has: those of ISO 14229-1, or those of the family's bootloader. (docs/protocols/ecu.md, the
@@ -34,6 +35,8 @@ export interface UdsConfig {
   readonly didsPerRequestMax: number;
   /** The bit rates that the ECU could go over to, bit/s. (0x87) */
   readonly linkBitRates: readonly number[];
+  /** What 0x86 can do. */
+  readonly events: EventsConfig;
   /** How the ECU goes down. Without it there is no enableRapidPowerShutDown. (11 04) */
   readonly powerDown?: PowerDown;
   /** Without it there is no 0x29. */
@@ -65,6 +68,7 @@ export const defaultUdsConfig = (overrides: Partial<UdsConfig> = {}): UdsConfig 
   maxNumberOfBlockLength: BLOCK_LENGTH,
   responseSizeMax: 4095,
   didsPerRequestMax: 16,
+  events: { countMax: 4, interval: ms(100), timers: [s(1), ms(300), ms(100)], windows: [s(10), s(60), s(600)] },
   linkBitRates: [125_000, 250_000, 500_000, 1_000_000],
   ...overrides,
 });

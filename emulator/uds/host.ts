@@ -2,6 +2,7 @@ import type { Instant } from "../kernel/time.ts";
 import type { Access, DidRule } from "./access.ts";
 import type { DataHost } from "./host-data.ts";
 import type { DtcHost } from "./host-dtc.ts";
+import type { EventHost } from "./host-events.ts";
 import type { SecretsHost } from "./host-secrets.ts";
 import type { SecurityHost } from "./host-security.ts";
 import type { Work } from "./work.ts";
@@ -35,6 +36,8 @@ export interface UdsHost {
   readonly routines: ReadonlyMap<number, RoutineRule>;
   readonly security: SecurityHost;
   readonly secrets: SecretsHost;
+  /** Undefined: no event outlives a reset. */
+  readonly events?: EventHost;
   /** Undefined: it has no DTC memory. */
   readonly dtc?: DtcHost;
   /** Without it the services of data, of input and output, and of files are not there. */

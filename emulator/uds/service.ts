@@ -3,6 +3,7 @@ import { Nrc, POSITIVE_RESPONSE_OFFSET, Session } from "../wire/uds.ts";
 import { type AuthenticationMemory, NOT_AUTHENTICATED } from "./authentication/memory.ts";
 import type { UdsConfig } from "./config.ts";
 import { type DataState, freshDataState } from "./data-state.ts";
+import { stopped, type UdsEvent } from "./events/event.ts";
 import type { Access, UdsHost, Work } from "./host.ts";
 
 /** A download between 34 and 37. */
@@ -29,6 +30,8 @@ export interface ServerMemory extends DataState {
   rapidPowerShutDown: boolean;
   link: LinkMemory;
   authentication: AuthenticationMemory;
+  /** 0x86: those that were set up. */
+  events: readonly UdsEvent[];
 }
 
 /** 0x87: bit/s. */
@@ -47,6 +50,7 @@ export const freshMemory = (): ServerMemory => ({
   link: {},
   authentication: NOT_AUTHENTICATED,
   ...freshDataState(),
+  events: [],
 });
 
 /** Every transition, also into the session that is active, locks security and ends a download. (Figure 7) */
@@ -55,6 +59,7 @@ export function enterSession(memory: ServerMemory, session: Session): void {
   memory.unlocked = false;
   memory.seed = undefined;
   memory.download = undefined;
+  memory.events = memory.events.map(stopped);
   if (session !== Session.Default) return;
   memory.link = {};
   memory.authentication = NOT_AUTHENTICATED;

@@ -3,6 +3,8 @@ import { type Duration, earliest, type Instant, plus } from "../kernel/time.ts";
 import type { Tracer } from "../kernel/trace.ts";
 import { NEGATIVE_RESPONSE, Nrc, Session, Sid, SUPPRESS_POSITIVE_RESPONSE } from "../wire/uds.ts";
 import type { UdsConfig } from "./config.ts";
+import { decodeEvents, type UdsEvent } from "./events/event.ts";
+import { eventDeadline, lookedAt, started } from "./events/watch.ts";
 import type { UdsHost } from "./host.ts";
 import { type Answer, freshMemory, joined, type ResetType, type ServerMemory, type Service } from "./service.ts";
 import { downTime } from "./services/ecu-reset.ts";
@@ -45,6 +47,8 @@ interface InProgress {
 interface Response {
   readonly data: Uint8Array;
   readonly reset: ResetType | undefined;
+  /** Nobody asked for it: an event has happened. */
+  readonly event?: true;
 }
 
 export interface UdsServerState {
@@ -115,7 +119,7 @@ export class UdsServer implements Machine<UdsInput, UdsOutput>, Stateful<UdsServ
       case "receptionFailed":
         break;
       case "sent":
-        this.#sent();
+        if (this.#sent() === "event") return; // S3 is the tester's business
         break;
     }
     this.#restartS3(now);
@@ -127,6 +131,15 @@ export class UdsServer implements Machine<UdsInput, UdsOutput>, Stateful<UdsServ
     else if (work !== undefined && work.pendingAt <= now) this.#sendPending(work, now);
     if (this.#s3At !== undefined && this.#s3At <= now) this.#endSession(now);
     if (this.#memory.periodic.length > 0) this.#sendPeriodic(now);
+    this.#lookAtEvents(now);
+  }
+
+  /** The application begins: events that were stored run again. */
+  start(now: Instant): void {
+    const stored = this.#host.events?.stored;
+    if (stored === undefined) return;
+    const context = this.#context(now);
+    this.#memory.events = decodeEvents(stored).map((event) => started(event, context));
   }
 
   poll(): UdsOutput | undefined {
@@ -151,7 +164,8 @@ export class UdsServer implements Machine<UdsInput, UdsOutput>, Stateful<UdsServ
 
   nextDeadline(): Instant | undefined {
     const periodic = this.#memory.periodic.map(({ due }) => due);
-    return earliest(this.#s3At, this.#work?.until, this.#work?.pendingAt, ...periodic);
+    const events = eventDeadline(this.#memory.events);
+    return earliest(this.#s3At, this.#work?.until, this.#work?.pendingAt, events, ...periodic);
   }
 
   /** As after power-up: everything that was going on is forgotten. */
@@ -312,11 +326,35 @@ export class UdsServer implements Machine<UdsInput, UdsOutput>, Stateful<UdsServ
     this.#outbox.push({ data, reset });
   }
 
-  #sent(): void {
-    if (!this.#sending) return;
+  #sent(): "event" | "answer" | undefined {
+    if (!this.#sending) return undefined;
     this.#sending = false;
     const sent = this.#outbox.shift();
     if (sent?.reset !== undefined) this.#resetDue = sent.reset;
+    return sent?.event === true ? "event" : "answer";
+  }
+
+  /** At most one event is answered at a time; the others that have happened are seen at their next turn. */
+  #lookAtEvents(now: Instant): void {
+    if (this.#memory.events.length === 0) return;
+    const context = this.#context(now);
+    let happened: UdsEvent | undefined;
+    this.#memory.events = this.#memory.events.map((event) => {
+      const idle = this.#work === undefined && this.#outbox.length === 0 && happened === undefined;
+      const [struck, next] = lookedAt(event, idle, context);
+      if (struck) happened = event;
+      return next;
+    });
+    if (happened !== undefined) this.#answerEvent(happened, now);
+  }
+
+  #answerEvent({ respond }: UdsEvent, now: Instant): void {
+    const sid = respond[0] as number;
+    const answer = this.#answer(respond, this.#services.get(sid), false, now);
+    if (answer.type === "busy") return; // none of the services that may be asked for is
+    const data = answer.type === "positive" ? answer.response : negativeResponse(sid, answer.nrc);
+    this.#tracer.record(now, this.#name, "uds.response", { data });
+    this.#outbox.push({ data, reset: undefined, event: true });
   }
 
   /** S3 runs only while nothing is asked, worked on or being answered. (ISO 14229-2:2021, 9.4) */

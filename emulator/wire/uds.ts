@@ -22,6 +22,7 @@ export const Sid = {
   WriteMemoryByAddress: 0x3d,
   TesterPresent: 0x3e,
   ControlDtcSetting: 0x85,
+  ResponseOnEvent: 0x86,
   LinkControl: 0x87,
 } as const;
 export type Sid = (typeof Sid)[keyof typeof Sid];

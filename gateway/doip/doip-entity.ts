@@ -50,6 +50,8 @@ export type DoipEntityInput =
   | { readonly type: "refuse"; readonly request: DiagnosticRequest; readonly code: number }
   /** What an ECU answers. Dropped when that tester is not connected any more. */
   | { readonly type: "respond"; readonly source: number; readonly tester: number; readonly data: Uint8Array }
+  /** Bytes of a message that the standard does not know. Dropped when that tester is not connected any more. */
+  | { readonly type: "report"; readonly tester: number; readonly bytes: Uint8Array }
   /** Asks whether the tester is still there; closes the connection if it does not answer. */
   | { readonly type: "checkAlive" }
   /** What has become of a `contested` activation. `granted`: the address is free now. */
@@ -140,6 +142,11 @@ export class DoipEntity implements Machine<DoipEntityInput, DoipEntityOutput>, S
         if (this.tester === target) this.#write({ type: "diagnosticMessage", source, target, data }, now);
         return;
       }
+      case "report":
+        if (this.tester !== input.tester) return;
+        this.#active(now);
+        this.#outputs.push({ type: "bytes", data: input.bytes });
+        return;
       case "checkAlive":
         this.#checkAlive(now);
         return;

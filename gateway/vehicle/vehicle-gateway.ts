@@ -30,6 +30,8 @@ export interface VehicleGatewayConfig {
     /** The zonal gateway, such as "ZG_1". */
     readonly gateway: string;
     readonly address: number;
+    /** False: it never acknowledges a diagnostic message. */
+    readonly acknowledges?: boolean;
     readonly ecus: readonly { readonly id: string; readonly address: number; readonly updater: UpdaterConfig }[];
   }[];
   readonly policy: CampaignConfig["policy"];
@@ -193,17 +195,27 @@ export class VehicleGateway implements Stateful<VehicleGatewayState> {
   }
 
   #build(zone: number): void {
-    const { gateway, address, ecus } = this.#config.zones[zone] as VehicleGatewayConfig["zones"][number];
+    const {
+      gateway,
+      address,
+      ecus,
+      acknowledges = true,
+    } = this.#config.zones[zone] as VehicleGatewayConfig["zones"][number];
     const { timeline, streams } = this.#parts;
     const at = (target: number): EcuSeat | undefined =>
       this.#seats.find((seat) => seat.zone === zone && seat.address === target);
     this.#connections.push(
-      new ZoneConnection(this.#config.address, address, timeline, streams.get(gateway) as StreamLink, {
-        acknowledged: (target) => at(target)?.pump.push({ type: "acknowledged" }),
-        refused: (target, code) => at(target)?.pump.push({ type: "refused", code }),
-        received: (source, data) => at(source)?.pump.push({ type: "received", data }),
-        lost: (error) => this.#lost(zone, error),
-      }),
+      new ZoneConnection(
+        { address: this.#config.address, gateway: address, acknowledges },
+        timeline,
+        streams.get(gateway) as StreamLink,
+        {
+          acknowledged: (target) => at(target)?.pump.push({ type: "acknowledged" }),
+          refused: (target, code) => at(target)?.pump.push({ type: "refused", code }),
+          received: (source, data) => at(source)?.pump.push({ type: "received", data }),
+          lost: (error) => this.#lost(zone, error),
+        },
+      ),
     );
     for (const ecu of ecus) {
       const updater = new EcuUpdater(ecu.updater);

@@ -3,7 +3,7 @@ import type { BenchError } from "../../emulator/kernel/errors.ts";
 import type { Stateful } from "../../emulator/kernel/machine.ts";
 import { Pump } from "../../emulator/kernel/pump.ts";
 import type { Timeline } from "../../emulator/kernel/timeline.ts";
-import { DoipTester, type DoipTesterInput, type DoipTesterOutput } from "../doip/doip-tester.ts";
+import { DoipTester, type DoipTesterConfig, type DoipTesterInput, type DoipTesterOutput } from "../doip/doip-tester.ts";
 
 /** Who is told what happens to the messages of one zone. `target` and `source` are DoIP addresses of ECUs. */
 export interface ZoneListener {
@@ -36,9 +36,8 @@ export class ZoneConnection implements Stateful<ZoneConnectionState> {
   #ready = false;
   #waiting: readonly { readonly target: number; readonly data: Uint8Array }[] = [];
 
-  /** @param address our own logical address; @param gateway that of the zonal gateway */
-  constructor(address: number, gateway: number, timeline: Timeline, stream: StreamLink, listener: ZoneListener) {
-    this.#tester = new DoipTester({ address, gateway });
+  constructor(config: DoipTesterConfig, timeline: Timeline, stream: StreamLink, listener: ZoneListener) {
+    this.#tester = new DoipTester(config);
     this.#fresh = this.#tester.save();
     this.#stream = stream;
     this.#listener = listener;

@@ -14,6 +14,8 @@ import {
   type DoipEntityState,
   type DoipEntityTiming,
 } from "../doip/doip-entity.ts";
+import type { FamilyMode } from "./family/config.ts";
+import { FamilyDiagnostics, type FamilyDiagnosticsState } from "./family/family-diagnostics.ts";
 import { answerOwnRequest } from "./own-diagnostics.ts";
 
 export interface ZonalGatewayConfig {
@@ -35,6 +37,8 @@ export interface ZonalGatewayConfig {
   /** How many messages may wait for one ECU behind the one that is being sent; 2 unless told. */
   readonly queueMax?: number;
   readonly timing?: Partial<DoipEntityTiming>;
+  /** Whose manners it has; those of the standards if left out. */
+  readonly family?: FamilyMode;
 }
 
 export interface ZonalGatewayParts {
@@ -76,6 +80,7 @@ export interface ZonalGatewayState {
   readonly connections: readonly { readonly entity: DoipEntityState; readonly contests: number | undefined }[];
   readonly isotp: IsoTpNodeState;
   readonly routes: readonly RouteState[];
+  readonly family: FamilyDiagnosticsState | undefined;
 }
 
 interface Route {
@@ -89,6 +94,8 @@ interface Route {
 /** Functional group of all ECUs of the vehicle. (ISO 13400-2:2019, Table 13: E400 to EFFF) */
 const FUNCTIONAL_ADDRESS = 0xe400;
 const QUEUE_MAX = 2;
+/** The family's gateways do not see what is longer. */
+const FAMILY_REQUEST_MAX = 255;
 const FRESH_ROUTE: RouteState = { queue: [], tester: undefined };
 
 /**
@@ -104,12 +111,14 @@ export class ZonalGateway implements Stateful<ZonalGatewayState> {
   readonly #connections: readonly Connection[];
   readonly #isotp: IsoTpNode;
   readonly #routes: readonly Route[];
+  readonly #family: FamilyDiagnostics | undefined;
   #powered = true;
 
   /** Powered from the start. */
   constructor(config: ZonalGatewayConfig, parts: ZonalGatewayParts) {
     this.#config = config;
     this.#parts = parts;
+    this.#family = config.family === undefined ? undefined : new FamilyDiagnostics(config.family);
     this.#isotp = new IsoTpNode(config.name, parts.link, parts.timeline, parts.tracer);
     const ecus = config.ecus.map((ecu) => this.#physical(ecu));
     const { functional } = config;
@@ -135,6 +144,7 @@ export class ZonalGateway implements Stateful<ZonalGatewayState> {
       connection.pump.push({ type: "closed" });
     }
     for (const route of this.#routes) route.state = FRESH_ROUTE;
+    this.#family?.reset();
     this.#isotp.reset();
     this.#parts.link.setActive(false);
     for (const { stream } of this.#connections) stream.setListening?.(false);
@@ -157,6 +167,7 @@ export class ZonalGateway implements Stateful<ZonalGatewayState> {
       })),
       isotp: this.#isotp.save(),
       routes: this.#routes.map(({ state }) => state),
+      family: this.#family?.save(),
     };
   }
 
@@ -169,6 +180,7 @@ export class ZonalGateway implements Stateful<ZonalGatewayState> {
       connection.contests = saved.contests === undefined ? undefined : this.#connections[saved.contests];
     }
     this.#isotp.load(state.isotp);
+    if (state.family !== undefined) this.#family?.load(state.family);
     for (const [index, route] of this.#routes.entries()) route.state = state.routes[index] ?? FRESH_ROUTE;
   }
 
@@ -262,12 +274,10 @@ export class ZonalGateway implements Stateful<ZonalGatewayState> {
   }
 
   #requested(request: Routed): void {
-    const { tester, target, data, connection } = request;
+    const { target, data, connection } = request;
     const { pump } = this.#connection(connection);
     if (target === this.#config.address) {
-      pump.push({ type: "acknowledge", request });
-      const answer = answerOwnRequest(data);
-      if (answer !== undefined) pump.push({ type: "respond", source: target, tester, data: answer });
+      this.#own(request);
       return;
     }
     const route = this.#route(target);
@@ -277,9 +287,28 @@ export class ZonalGateway implements Stateful<ZonalGatewayState> {
     } else if (route.state.queue.length > queueMax) {
       pump.push({ type: "refuse", request, code: DiagnosticNack.OutOfMemory });
     } else {
-      pump.push({ type: "acknowledge", request });
+      this.#acknowledge(request);
       this.#take(route, request);
     }
+  }
+
+  #own(request: Routed): void {
+    const { tester, target: source, data, connection } = request;
+    const { pump } = this.#connection(connection);
+    this.#acknowledge(request);
+    if (this.#family === undefined) {
+      const answer = answerOwnRequest(data);
+      if (answer !== undefined) pump.push({ type: "respond", source, tester, data: answer });
+    } else if (data.length > 0 && data.length <= FAMILY_REQUEST_MAX) {
+      const { response, report } = this.#family.answer(data);
+      pump.push({ type: "respond", source, tester, data: response });
+      if (report !== undefined) pump.push({ type: "report", tester, bytes: report });
+    }
+  }
+
+  /** The family's gateways do not. */
+  #acknowledge(request: Routed): void {
+    if (this.#family === undefined) this.#connection(request.connection).pump.push({ type: "acknowledge", request });
   }
 
   /** Every ECU answers the tester that has sent a functional request, too. */

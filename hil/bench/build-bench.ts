@@ -14,6 +14,7 @@ import type { CampaignResult } from "../../gateway/campaign/campaign-io.ts";
 import type { PackagePolicy, PackageTools } from "../../gateway/package/open-package.ts";
 import type { UpdateSource } from "../../gateway/source/update-source.ts";
 import { type HostPort, VehicleGateway, type VehicleGatewayConfig } from "../../gateway/vehicle/vehicle-gateway.ts";
+import type { FamilyMode } from "../../gateway/zonal/family/config.ts";
 import { ZonalGateway } from "../../gateway/zonal/zonal-gateway.ts";
 import { ecuConfig, gatewayIsoTp } from "./ecu-config.ts";
 import type { Vehicle, VehicleZone } from "./vehicle-file.ts";
@@ -131,6 +132,7 @@ function buildZone(zone: VehicleZone, bench: Built, parts: BenchParts): VirtualS
       testerAddresses: [vehicle.vehicleGateway.address, ...(outside.length === 0 ? [] : TESTER_ADDRESSES)],
       ecus: zone.ecus.map((ecu) => ({ id: ecu.id, address: ecu.address, isotp: gatewayIsoTp(zone, ecu) })),
       ...functionalOf(zone),
+      ...familyOf(zone),
     },
     {
       timeline,
@@ -165,6 +167,7 @@ function vehicleGatewayConfig(vehicle: Vehicle, policy: BenchParts["policy"]): V
   const zones = vehicle.zones.map(({ gateway, ecus }) => ({
     gateway: gateway.name,
     address: gateway.address,
+    acknowledges: gateway.mode === "strict",
     ecus: ecus.map(({ id, address, seedKey, healthyRunMs, can }) => ({
       id,
       address,
@@ -181,6 +184,19 @@ function vehicleGatewayConfig(vehicle: Vehicle, policy: BenchParts["policy"]): V
   }));
   const { name, address } = vehicle.vehicleGateway;
   return { name, address, vin: vehicle.vin, zones, policy };
+}
+
+/** A zonal gateway of the family knows its zone as it left the factory. */
+function familyOf({ gateway, ecus }: VehicleZone): { family?: FamilyMode } {
+  if (gateway.mode === "strict") return {};
+  const own = { id: gateway.name, software: "0.0.0", hardware: "1.0.0", serialNumber: gateway.name };
+  const zone = ecus.map(({ id, software, hardwareVersion, serialNumber }) => ({
+    id,
+    software: software.version,
+    hardware: hardwareVersion,
+    serialNumber,
+  }));
+  return { family: { name: gateway.mode, own, zone } };
 }
 
 /** The zone's functional requests go out with the identifier that its ECUs listen to, if they do. */

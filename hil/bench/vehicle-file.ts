@@ -45,7 +45,13 @@ const ecu = z.strictObject({
 const zone = z.strictObject({
   id: name,
   number: z.int().min(1).max(16),
-  gateway: z.strictObject({ name, address: uint16, ip: z.ipv4() }),
+  gateway: z.strictObject({
+    name,
+    address: uint16,
+    ip: z.ipv4(),
+    /** Whose manners it has. */
+    mode: z.enum(["strict", "family-113", "family-100"]).default("strict"),
+  }),
   bus: z.strictObject({
     name,
     bitRate: z.int().min(10_000).max(1_000_000),

@@ -18,6 +18,7 @@ import { requestDownload } from "./request-download.ts";
 import { requestFileTransfer } from "./request-file-transfer.ts";
 import { requestTransferExit } from "./request-transfer-exit.ts";
 import { requestUpload } from "./request-upload.ts";
+import { responseOnEvent } from "./response-on-event.ts";
 import { routineControl } from "./routine-control.ts";
 import { securityAccess } from "./security-access.ts";
 import { testerPresent } from "./tester-present.ts";
@@ -51,6 +52,7 @@ const SERVICES: ReadonlyMap<number, Service> = byNumber([
   writeMemoryByAddress,
   testerPresent,
   controlDtcSetting,
+  responseOnEvent,
   linkControl,
 ]);
 

@@ -15,6 +15,7 @@ import { toHex } from "../../../../emulator/wire/text.ts";
 import { DoipTester, type DoipTesterInput, type DoipTesterOutput } from "../../../../gateway/doip/doip-tester.ts";
 import { EcuUpdater, type UpdaterInput, type UpdaterOutput } from "../../../../gateway/tester/ecu-updater.ts";
 import type { UpdaterConfig } from "../../../../gateway/tester/updater-config.ts";
+import type { FamilyMode } from "../../../../gateway/zonal/family/config.ts";
 import { ZonalGateway } from "../../../../gateway/zonal/zonal-gateway.ts";
 import { nodeCrypto } from "../../../../hil/crypto/node-crypto.ts";
 import { seededP256Key } from "../../../../hil/crypto/seeded-keys.ts";
@@ -30,6 +31,7 @@ const IMAGE_KEY = signingKey(seededP256Key("zone tests", "image"));
 
 export interface ZoneOptions {
   readonly fd?: boolean;
+  readonly family?: FamilyMode;
   /** Of ECU_011, as what follows. */
   readonly behaviours?: readonly Behaviour[];
   readonly isotp?: Partial<IsoTpConfig>;
@@ -93,6 +95,7 @@ export class ZoneBench {
           address: ZG,
           testerAddresses: [VMG],
           functional,
+          ...(options.family === undefined ? {} : { family: options.family }),
           ecus: names.map((n) => ({ id: `ECU_0${n}`, address: 0x1000 + n, isotp: isotp(n, fd, false) })),
         },
         { timeline, tracer, stream: this.stream.server, link: this.link },

@@ -1,0 +1,124 @@
+import { Nrc, Sid } from "../../wire/uds.ts";
+import { EventType, encodeEvents, RECORD_LENGTH, stopped, type UdsEvent } from "../events/event.ts";
+import { started, windowOf } from "../events/watch.ts";
+import {
+  ALL_SESSIONS,
+  type Answer,
+  accessNrc,
+  fromWork,
+  negative,
+  positive,
+  type Service,
+  type ServiceContext,
+  uint16,
+  WRONG_LENGTH,
+} from "../service.ts";
+
+const STORE_EVENT = 0x40;
+const TYPE_MASK = 0x3f;
+const RECORD_OFFSET = 3;
+const RESPOND_MAX = 32;
+const TIMER_RATES = 3;
+/** What may be answered when an event has happened. */
+const RESPONDING: readonly number[] = [Sid.ReadDtcInformation, Sid.ReadDataByIdentifier];
+
+/**
+ * 0x86. Events are set up, then started together; a change of the session stops them. With storageState the events that are
+ * set up then, and that they run, outlive a reset. (ISO 14229-1:2020, 10.11)
+ */
+export const responseOnEvent: Service = {
+  sid: Sid.ResponseOnEvent,
+  sessions: ALL_SESSIONS,
+  unlocked: false,
+  functional: false,
+  subFunctions: "own",
+  run(request, context) {
+    const octet = request[1];
+    if (octet === undefined) return WRONG_LENGTH;
+    const type = octet & TYPE_MASK;
+    const recordLength = RECORD_LENGTH.get(type);
+    if (recordLength !== undefined) return setUp(request, recordLength, context);
+    if (type > EventType.ClearResponseOnEvent) return negative(Nrc.SubFunctionNotSupported);
+    if (request.length !== RECORD_OFFSET) return WRONG_LENGTH;
+    if (windowOf(request[2] as number, context) === undefined) return negative(Nrc.RequestOutOfRange);
+    return type === EventType.ReportActivatedEvents ? report(octet & 0x7f, context) : control(request, context);
+  },
+};
+
+function setUp(request: Uint8Array, recordLength: number, context: ServiceContext): Answer {
+  const { config, memory } = context;
+  const octet = (request[1] as number) & 0x7f;
+  const respondOffset = RECORD_OFFSET + recordLength;
+  if (request.length <= respondOffset) return WRONG_LENGTH;
+  const event: UdsEvent = {
+    type: octet & TYPE_MASK,
+    window: request[2] as number,
+    record: request.slice(RECORD_OFFSET, respondOffset),
+    respond: request.slice(respondOffset),
+  };
+  const nrc = fault(event, context);
+  if (nrc !== undefined) return negative(nrc);
+  const others = memory.events.filter((other) => !isSame(other, event));
+  if (others.length >= config.events.countMax) return negative(Nrc.ConditionsNotCorrect);
+  const response = [octet, 0x00, event.window, ...event.record, ...event.respond];
+  return kept([...others, event], octet, response, context);
+}
+
+/** One kind of event with one record is there once. */
+const isSame = (one: UdsEvent, other: UdsEvent): boolean =>
+  one.type === other.type && one.record.every((octet, index) => octet === other.record[index]);
+
+function fault({ type, window, record, respond }: UdsEvent, context: ServiceContext): Nrc | undefined {
+  const known = windowOf(window, context) !== undefined && RESPONDING.includes(respond[0] as number);
+  if (!known || respond.length > RESPOND_MAX) return Nrc.RequestOutOfRange;
+  const first = record[0] as number;
+  if (type === EventType.OnTimerInterrupt) {
+    return first >= 1 && first <= TIMER_RATES ? undefined : Nrc.RequestOutOfRange;
+  }
+  if (type === EventType.OnDtcStatusChange) {
+    const mask = context.host.dtc?.statusAvailabilityMask ?? 0;
+    return (first & mask) === 0 ? Nrc.RequestOutOfRange : undefined;
+  }
+  return accessNrc(context.host.dids.get(uint16(record, 0))?.read, context.memory);
+}
+
+/** Stop, start, clear. */
+function control(request: Uint8Array, context: ServiceContext): Answer {
+  const { memory } = context;
+  const octet = (request[1] as number) & 0x7f;
+  const response = [octet, memory.events.length, request[2] as number];
+  switch (octet & TYPE_MASK) {
+    case EventType.StartResponseOnEvent: {
+      if (memory.events.length === 0) return negative(Nrc.RequestSequenceError);
+      return kept(
+        memory.events.map((event) => started(event, context)),
+        octet,
+        response,
+        context,
+      );
+    }
+    case EventType.StopResponseOnEvent:
+      return kept(memory.events.map(stopped), octet, response, context);
+    default:
+      return kept([], octet, response, context);
+  }
+}
+
+/** What is stored is what is to run after a reset: nothing, unless the events were started. */
+function kept(events: readonly UdsEvent[], octet: number, rest: readonly number[], context: ServiceContext): Answer {
+  const { host, memory, now } = context;
+  if ((octet & STORE_EVENT) === 0) {
+    memory.events = events;
+    return positive(Sid.ResponseOnEvent, ...rest);
+  }
+  const data = encodeEvents(events.filter(({ active }) => active !== undefined));
+  if (host.events === undefined || data.length > host.events.lengthMax) return negative(Nrc.ConditionsNotCorrect);
+  memory.events = events;
+  return fromWork(host.events.store(data, now), Sid.ResponseOnEvent, rest);
+}
+
+function report(octet: number, { memory }: ServiceContext): Answer {
+  const active = memory.events.filter((event) => event.active !== undefined);
+  const each = active.flatMap(({ type, window, record, respond }) => [type, window, ...record, ...respond]);
+  return positive(Sid.ResponseOnEvent, octet, active.length, ...each);
+}
