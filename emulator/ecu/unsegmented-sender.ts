@@ -1,3 +1,4 @@
+import type { CanErrorState } from "../bus/error-counters.ts";
 import type { CanLink, CanListener } from "../bus/link.ts";
 import type { Stateful } from "../kernel/machine.ts";
 import type { Instant } from "../kernel/time.ts";
@@ -57,6 +58,10 @@ export class UnsegmentedSender implements CanLink, CanListener, Stateful<Unsegme
 
   aborted(frame: CanFrame, now: Instant): void {
     if (!this.#forgets(frame)) this.#listener?.aborted(frame, now);
+  }
+
+  stateChanged(state: CanErrorState, now: Instant): void {
+    this.#listener?.stateChanged?.(state, now);
   }
 
   save(): UnsegmentedSenderState {

@@ -36,6 +36,7 @@ function bench() {
     received: ({ id }) => told.push(`received ${id}`),
     transmitted: ({ id }) => told.push(`transmitted ${id}`),
     aborted: ({ id }) => told.push(`aborted ${id}`),
+    stateChanged: (state) => told.push(state),
   });
   return { link, sender, told };
 }
@@ -51,6 +52,12 @@ describe("UnsegmentedSender", () => {
     sender.transmit(frame(5));
     sender.abortAll();
     expect(told).toEqual(["transmitted 2", "received 3", "aborted 5"]);
+  });
+
+  it("passes on what becomes of the node's controller", () => {
+    const { link, told } = bench();
+    link.listener?.stateChanged?.("busOff", RUN_START);
+    expect(told).toEqual(["busOff"]);
   });
 
   it("holds no more frames than its limit while the bus takes none", () => {
