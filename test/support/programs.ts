@@ -22,6 +22,8 @@ export const OPTIONAL_PROGRAMS: readonly OptionalProgram[] = [
   { name: "srec_cat", debianPackage: "srecord" },
   { name: "python3", debianPackage: "python3", pythonModule: "ssl" },
   { name: "python3-can", debianPackage: "python3-can", pythonModule: "can" },
+  { name: "python3-serial", debianPackage: "python3-serial", pythonModule: "serial" },
+  { name: "python3-scapy", debianPackage: "python3-scapy", pythonModule: "scapy" },
   { name: "python3-intelhex", debianPackage: "python3-intelhex", pythonModule: "intelhex" },
 ];
 
