@@ -1,6 +1,7 @@
 import type { IsoTpConfig } from "../isotp/config.ts";
 import { type Duration, ms, s } from "../kernel/time.ts";
 import { defaultUdsConfig, type UdsConfig } from "../uds/config.ts";
+import type { MessagesConfig } from "./application-messages.ts";
 import type { Behaviour } from "./behaviours.ts";
 import type { Bank } from "./boot-metadata.ts";
 import { type DtcConfig, FAMILY_DTCS } from "./dtc-config.ts";
@@ -75,6 +76,7 @@ export interface EcuConfig {
   readonly boot: BootTiming;
   readonly check: CheckTiming;
   readonly dtcs: DtcConfig;
+  readonly messages: MessagesConfig;
   readonly behaviours: readonly Behaviour[];
 }
 
@@ -113,12 +115,13 @@ export const FAMILY_BANKS: BankMap = {
 /** An ECU of the family: what has no default must be given, all else may be. */
 export const defaultEcuConfig = (
   given: Pick<EcuConfig, "name" | "isotp" | "imagePublicKey"> &
-    Partial<Omit<EcuConfig, "uds" | "identity" | "boot" | "check" | "dtcs">> & {
+    Partial<Omit<EcuConfig, "uds" | "identity" | "boot" | "check" | "dtcs" | "messages">> & {
       readonly uds?: Partial<UdsConfig>;
       readonly identity?: Partial<EcuIdentity>;
       readonly boot?: Partial<BootTiming>;
       readonly check?: Partial<CheckTiming>;
       readonly dtcs?: Partial<DtcConfig>;
+      readonly messages?: Partial<MessagesConfig>;
     },
 ): EcuConfig => ({
   codeFlash: FAMILY_CODE_FLASH,
@@ -149,4 +152,5 @@ export const defaultEcuConfig = (
   },
   check: { signature: ms(8), perKib: ms(0.1), ...given.check },
   dtcs: { ...FAMILY_DTCS, ...given.dtcs },
+  messages: { cyclic: [], supervised: [], ...given.messages },
 });

@@ -6,8 +6,10 @@ import { type Duration, earliest, type Instant, NO_TIME, plus, RUN_START, toMs }
 import type { Tracer } from "../kernel/trace.ts";
 import { ResetType } from "../uds/service.ts";
 import { type UdsInput, UdsServer, type UdsServerState } from "../uds/uds-server.ts";
+import type { CanFrame } from "../wire/can-frame.ts";
 import { Did } from "../wire/uds.ts";
 import { versionText } from "../wire/version.ts";
+import { ApplicationMessages, type ApplicationMessagesState } from "./application-messages.ts";
 import { type Behaviour, Behaviours } from "./behaviours.ts";
 import { type Bank, BLANK_METADATA, type BootMetadata, otherBank, withBank } from "./boot-metadata.ts";
 import { type BootChoice, chooseBank } from "./bootloader.ts";
@@ -24,11 +26,15 @@ export type EcuInput =
   | UdsInput
   | { readonly type: "powerOn" }
   | { readonly type: "powerOff" }
+  /** A frame that is on the bus. */
+  | { readonly type: "frame"; readonly frame: CanFrame }
   /** A test that is not the ECU's own has ended. Lost while it has no power. */
   | { readonly type: "tested"; readonly dtc: number; readonly failed: boolean };
 
 export type EcuOutput =
   | { readonly type: "respond"; readonly data: Uint8Array }
+  /** A message of the application. */
+  | { readonly type: "broadcast"; readonly frame: CanFrame }
   /** The ECU went off or began to start: nothing of what was on its way in or out is known to it any more. */
   | { readonly type: "transportReset"; readonly powered: boolean };
 
@@ -60,6 +66,7 @@ export interface EcuCoreState {
   readonly securityFlash: FlashState;
   readonly security: SecurityMemoryState;
   readonly dtcs: DtcMemoryState;
+  readonly messages: ApplicationMessagesState;
   readonly behaviours: ReturnType<Behaviours["save"]>;
   readonly prng: PrngState;
 }
@@ -90,6 +97,7 @@ export class EcuCore implements Machine<EcuInput, EcuOutput>, Stateful<EcuCoreSt
   readonly #securityFlash: Flash;
   readonly #security: SecurityMemory;
   readonly #dtcs: DtcMemory;
+  readonly #messages: ApplicationMessages;
   readonly #store: MetadataStore;
   readonly #behaviours: Behaviours;
   readonly #programming: Programming;
@@ -114,7 +122,9 @@ export class EcuCore implements Machine<EcuInput, EcuOutput>, Stateful<EcuCoreSt
     const security = this.#security;
     const freeze = (did: number, now: Instant) => this.#frozen(did, now);
     this.#dtcs = new DtcMemory(config.name, config.dtcs, { tracer, freeze });
-    this.#programming = new Programming(config, { ...own, security, dtc: this.#dtcs, crypto, prng, tracer });
+    this.#messages = new ApplicationMessages(config.messages, (dtc, failed, at) => this.#dtcs.report(dtc, failed, at));
+    const kept = { dtc: this.#dtcs, messages: this.#messages };
+    this.#programming = new Programming(config, { ...own, security, ...kept, crypto, prng, tracer });
     this.#server = new UdsServer(config.name, config.uds, this.#programming, tracer);
   }
 
@@ -159,6 +169,7 @@ export class EcuCore implements Machine<EcuInput, EcuOutput>, Stateful<EcuCoreSt
     this.#now = now;
     if (input.type === "powerOn") this.#powerOn(now);
     else if (input.type === "powerOff") this.#powerOff(now);
+    else if (input.type === "frame") this.#messages.received(input.frame, now);
     else if (input.type === "tested") this.#tested(input.dtc, input.failed, now);
     else if (this.#serving) this.#serve(input, now);
   }
@@ -168,18 +179,21 @@ export class EcuCore implements Machine<EcuInput, EcuOutput>, Stateful<EcuCoreSt
     this.#store.handleDeadline(now);
     this.#security.handleDeadline(now);
     this.#dtcs.handleDeadline(now);
+    this.#messages.handleDeadline(now);
     this.#proceed(now);
     if (this.#serving) this.#server.handleDeadline(now);
   }
 
   poll(): EcuOutput | undefined {
+    const frame = this.#messages.poll();
+    if (frame !== undefined) return { type: "broadcast", frame };
     return this.#outbox.shift() ?? (this.#serving ? this.#pollServer() : undefined);
   }
 
   nextDeadline(): Instant | undefined {
     const phase = this.#phase;
     const server = this.#serving ? this.#server.nextDeadline() : undefined;
-    const stored = earliest(this.#store.deadline, this.#dtcs.deadline);
+    const stored = earliest(this.#store.deadline, this.#dtcs.deadline, this.#messages.deadline);
     switch (phase.name) {
       case "off":
         return undefined;
@@ -205,6 +219,7 @@ export class EcuCore implements Machine<EcuInput, EcuOutput>, Stateful<EcuCoreSt
       securityFlash: this.#securityFlash.save(),
       security: this.#security.save(),
       dtcs: this.#dtcs.save(),
+      messages: this.#messages.save(),
       behaviours: this.#behaviours.save(),
       prng: this.#prng.save(),
     };
@@ -221,6 +236,7 @@ export class EcuCore implements Machine<EcuInput, EcuOutput>, Stateful<EcuCoreSt
     this.#securityFlash.load(state.securityFlash);
     this.#security.load(state.security);
     this.#dtcs.load(state.dtcs);
+    this.#messages.load(state.messages);
     this.#behaviours.load(state.behaviours);
     this.#prng.load(state.prng);
   }
@@ -275,6 +291,7 @@ export class EcuCore implements Machine<EcuInput, EcuOutput>, Stateful<EcuCoreSt
     this.#store.close();
     this.#security.close();
     this.#dtcs.close(now, this.#prng);
+    this.#messages.stop();
     this.#server.reset();
     this.#programming.begin(IDLE);
   }
@@ -339,6 +356,7 @@ export class EcuCore implements Machine<EcuInput, EcuOutput>, Stateful<EcuCoreSt
     this.#programming.begin({ bank, version, securityCounter: header?.securityCounter ?? 0, spare });
     this.#tracer.record(now, this.#config.name, "boot.started", { bank, version, trial: trial ? 1 : 0 });
     const hangs = trial && this.#behaviours.onTrialStart();
+    if (bank !== "none" && !hangs) this.#messages.begin(now);
     this.#phase = {
       name: "running",
       trial,

@@ -10,6 +10,7 @@ import { readAddressAndSize } from "../uds/services/address-and-size.ts";
 import { decodeImageHeader, IMAGE_HEADER_LENGTH } from "../wire/image-header.ts";
 import { Did, ImageStatus, Nrc, Rid } from "../wire/uds.ts";
 import { versionText } from "../wire/version.ts";
+import type { ApplicationMessages } from "./application-messages.ts";
 import type { Behaviours } from "./behaviours.ts";
 import { type Bank, type BootMetadata, otherBank, withBank } from "./boot-metadata.ts";
 import type { EcuConfig } from "./config.ts";
@@ -68,6 +69,7 @@ export interface ProgrammingParts {
   readonly store: MetadataStore;
   readonly security: SecurityMemory;
   readonly dtc: DtcMemory;
+  readonly messages: ApplicationMessages;
   readonly behaviours: Behaviours;
   readonly crypto: Crypto;
   readonly prng: Prng;
@@ -87,6 +89,7 @@ export class Programming implements UdsHost, Stateful<ProgrammingState> {
   readonly routines = ROUTINES;
   readonly security: SecurityMemory;
   readonly dtc: DtcMemory;
+  readonly communication: ApplicationMessages;
   readonly #config: EcuConfig;
   readonly #parts: ProgrammingParts;
   #running: Running = IDLE;
@@ -100,6 +103,7 @@ export class Programming implements UdsHost, Stateful<ProgrammingState> {
     this.#parts = parts;
     this.security = parts.security;
     this.dtc = parts.dtc;
+    this.communication = parts.messages;
   }
 
   get running(): Running {

@@ -1,4 +1,5 @@
 import type { CanLink } from "../bus/link.ts";
+import { SharedCanLink, type SharedCanLinkState } from "../bus/shared-can-link.ts";
 import type { IsoTpChannel } from "../isotp/config.ts";
 import { IsoTpNode, type IsoTpNodeState } from "../isotp/isotp-node.ts";
 import type { Crypto } from "../kernel/crypto.ts";
@@ -7,6 +8,7 @@ import type { Prng } from "../kernel/prng.ts";
 import { Pump } from "../kernel/pump.ts";
 import type { Timeline } from "../kernel/timeline.ts";
 import type { Tracer } from "../kernel/trace.ts";
+import type { CanFrame } from "../wire/can-frame.ts";
 import type { Behaviour } from "./behaviours.ts";
 import type { BootMetadata } from "./boot-metadata.ts";
 import type { EcuConfig } from "./config.ts";
@@ -26,6 +28,8 @@ export interface VirtualEcuParts {
 export interface VirtualEcuState {
   readonly core: EcuCoreState;
   readonly node: IsoTpNodeState;
+  /** Only where the application has messages of its own. */
+  readonly shared?: SharedCanLinkState;
 }
 
 /** One ECU on a CAN bus. It is built without power; see {@link provision} and {@link powerOn}. */
@@ -36,17 +40,27 @@ export class VirtualEcu implements Stateful<VirtualEcuState> {
   readonly #pump: Pump<EcuInput, EcuOutput>;
   readonly #node: IsoTpNode;
   readonly #channel: IsoTpChannel;
+  readonly #shared: SharedCanLink | undefined;
+  readonly #application: CanLink | undefined;
 
   constructor(config: EcuConfig, { timeline, tracer, crypto, prng, link }: VirtualEcuParts) {
     this.name = config.name;
-    this.#link = link;
+    const { cyclic, supervised } = config.messages;
+    this.#shared = cyclic.length + supervised.length > 0 ? new SharedCanLink(link, timeline) : undefined;
+    this.#link = this.#shared?.port() ?? link;
+    this.#application = this.#shared?.port();
     this.#core = new EcuCore(config, { tracer, crypto, prng });
     this.#pump = new Pump(this.#core, timeline, (output) => this.#deliver(output));
-    this.#node = new IsoTpNode(config.name, link, timeline, tracer);
+    this.#node = new IsoTpNode(config.name, this.#link, timeline, tracer);
     this.#channel = this.#node.open(config.isotp, {
       message: (data, functional) => this.#pump.push({ type: "request", data, functional }),
       sent: () => this.#pump.push({ type: "sent" }),
       failed: (direction) => this.#pump.push({ type: direction === "sending" ? "sent" : "receptionFailed" }),
+    });
+    this.#application?.attach({
+      received: (frame) => this.#pump.push({ type: "frame", frame }),
+      transmitted: () => undefined,
+      aborted: () => undefined,
     });
     this.#setActive(false);
   }
@@ -98,12 +112,14 @@ export class VirtualEcu implements Stateful<VirtualEcuState> {
   }
 
   save(): VirtualEcuState {
-    return { core: this.#core.save(), node: this.#node.save() };
+    const shared = this.#shared?.save();
+    return { core: this.#core.save(), node: this.#node.save(), ...(shared === undefined ? {} : { shared }) };
   }
 
   load(state: VirtualEcuState): void {
     this.#core.load(state.core);
     this.#node.load(state.node);
+    if (state.shared !== undefined) this.#shared?.load(state.shared);
   }
 
   #deliver(output: EcuOutput): void {
@@ -111,8 +127,17 @@ export class VirtualEcu implements Stateful<VirtualEcuState> {
       this.#channel.send(output.data);
       return;
     }
+    if (output.type === "broadcast") {
+      this.#broadcast(output.frame);
+      return;
+    }
     this.#node.reset();
     this.#setActive(output.powered);
+  }
+
+  /** A message whose predecessor has not got onto the bus yet is left out. */
+  #broadcast(frame: CanFrame): void {
+    if (this.#shared?.isWaiting(frame) === false) this.#application?.transmit(frame);
   }
 
   #setActive(active: boolean): void {

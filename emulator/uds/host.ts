@@ -1,5 +1,6 @@
 import type { Instant } from "../kernel/time.ts";
 import type { Session } from "../wire/uds.ts";
+import type { CommunicationHost } from "./host-communication.ts";
 import type { DtcHost } from "./host-dtc.ts";
 import type { SecurityHost } from "./host-security.ts";
 import type { Work } from "./work.ts";
@@ -42,6 +43,8 @@ export interface UdsHost {
   readonly dids: ReadonlyMap<number, DidRule>;
   readonly routines: ReadonlyMap<number, RoutineRule>;
   readonly security: SecurityHost;
+  /** Undefined: it has none but diagnostic messages. */
+  readonly communication?: CommunicationHost;
   /** Undefined: it has no DTC memory. */
   readonly dtc?: DtcHost;
 

@@ -6,6 +6,7 @@ export const Sid = {
   ReadDtcInformation: 0x19,
   ReadDataByIdentifier: 0x22,
   SecurityAccess: 0x27,
+  CommunicationControl: 0x28,
   WriteDataByIdentifier: 0x2e,
   RoutineControl: 0x31,
   RequestDownload: 0x34,

@@ -1,5 +1,6 @@
 import type { Service } from "../service.ts";
 import { clearDiagnosticInformation } from "./clear-diagnostic-information.ts";
+import { communicationControl } from "./communication-control.ts";
 import { controlDtcSetting } from "./control-dtc-setting.ts";
 import { diagnosticSessionControl } from "./diagnostic-session-control.ts";
 import { ecuReset } from "./ecu-reset.ts";
@@ -23,6 +24,7 @@ export const SERVICES: ReadonlyMap<number, Service> = new Map(
     readDtcInformation,
     readDataByIdentifier,
     securityAccess,
+    communicationControl,
     writeDataByIdentifier,
     routineControl,
     requestDownload,
