@@ -1,7 +1,8 @@
+import { UsageError } from "../kernel/errors.ts";
 import type { Stateful } from "../kernel/machine.ts";
 import type { Instant } from "../kernel/time.ts";
 import type { Timeline } from "../kernel/timeline.ts";
-import type { CanFrame } from "../wire/can-frame.ts";
+import { type CanFrame, canFrameFault } from "../wire/can-frame.ts";
 import type { CanLink, CanListener } from "./link.ts";
 
 interface Waiting {
@@ -76,15 +77,29 @@ export class SharedCanLink implements Stateful<SharedCanLinkState>, CanListener 
     this.#waiting = [...state.waiting];
   }
 
+  /** One that no link can carry is refused at once, another one when its turn comes. */
   #transmit(waiting: Waiting): void {
+    const fault = canFrameFault(waiting.frame);
+    if (fault !== undefined) throw new UsageError(fault);
     this.#waiting.push(waiting);
     this.#next();
   }
 
   #next(): void {
     while (this.#inFlight === undefined && this.#waiting.length > 0) {
-      this.#inFlight = this.#waiting.shift() as Waiting;
-      this.#inner.transmit(this.#inFlight.frame); // may call `aborted` before it returns
+      this.#send(this.#waiting.shift() as Waiting);
+    }
+  }
+
+  /** A frame that the link can't carry is the fault of who gave it; the others go on. */
+  #send(next: Waiting): void {
+    this.#inFlight = next;
+    let taken = false;
+    try {
+      this.#inner.transmit(next.frame); // may call `aborted` before it returns
+      taken = true;
+    } finally {
+      if (!taken) this.#inFlight = undefined;
     }
   }
 

@@ -1,5 +1,8 @@
+import type { IsoTpFaults } from "../isotp/misbehaviour.ts";
 import type { Stateful } from "../kernel/machine.ts";
 import type { Misbehaviour, RequestFacts } from "../uds/host.ts";
+import { POSITIVE_RESPONSE_OFFSET } from "../wire/uds.ts";
+import type { ReceptionBehaviour, SendingBehaviour } from "./transport-behaviours.ts";
 
 /** Which requests a misbehaviour strikes: those with that SID, and of those by place. */
 interface RequestMatch {
@@ -12,14 +15,18 @@ interface RequestMatch {
   readonly times?: number;
 }
 
+/** Refuses without doing anything, or takes the request and neither does nor answers anything. */
+type RequestBehaviour = RequestMatch &
+  ({ readonly name: "negativeResponse"; readonly nrc: number } | { readonly name: "noResponse" });
+
+/** A new application hangs when it is started on trial, until the watchdog resets the ECU. Always, or so many times. */
+interface TrialBehaviour {
+  readonly name: "crashOnTrial";
+  readonly times?: number;
+}
+
 /** What an ECU does wrong on purpose, by name. Plain data. */
-export type Behaviour =
-  /** Refuses without doing anything. */
-  | (RequestMatch & { readonly name: "negativeResponse"; readonly nrc: number })
-  /** Takes the request and neither does nor answers anything. */
-  | (RequestMatch & { readonly name: "noResponse" })
-  /** A new application hangs when it is started on trial, until the watchdog resets the ECU. Always, or so many times. */
-  | { readonly name: "crashOnTrial"; readonly times?: number };
+export type Behaviour = RequestBehaviour | TrialBehaviour | ReceptionBehaviour | SendingBehaviour;
 
 interface Armed {
   readonly behaviour: Behaviour;
@@ -28,7 +35,7 @@ interface Armed {
 }
 
 /** The misbehaviours of one ECU and how far each has come. They outlive resets and power cuts. */
-export class Behaviours implements Stateful<readonly Armed[]> {
+export class Behaviours implements Stateful<readonly Armed[]>, IsoTpFaults {
   #armed: readonly Armed[];
 
   constructor(behaviours: readonly Behaviour[]) {
@@ -39,29 +46,39 @@ export class Behaviours implements Stateful<readonly Armed[]> {
     this.#armed = [...this.#armed, { behaviour, matched: 0 }];
   }
 
-  /** To be asked once for each request. The first that strikes counts; all that match go on counting. */
+  /** To be asked once for each request. */
   onRequest(facts: RequestFacts): Misbehaviour | undefined {
-    let struck: Misbehaviour | undefined;
-    this.#armed = this.#armed.map((armed) => {
-      const { behaviour } = armed;
-      if (behaviour.name === "crashOnTrial" || !matches(behaviour, facts)) return armed;
-      if (strikes(armed.matched + 1, behaviour.occurrence ?? 1, behaviour.times ?? 1)) {
-        struck ??= behaviour.name === "noResponse" ? { type: "silence" } : { type: "refuse", nrc: behaviour.nrc };
-      }
-      return { behaviour, matched: armed.matched + 1 };
-    });
-    return struck;
+    const struck = this.#strike((behaviour) => isOfRequests(behaviour) && matches(behaviour, facts));
+    if (struck?.name === "noResponse") return { type: "silence" };
+    return struck?.name === "negativeResponse" ? { type: "refuse", nrc: struck.nrc } : undefined;
   }
 
   /** To be asked once for each start on trial: whether the application hangs. */
   onTrialStart(): boolean {
-    let hangs = false;
-    this.#armed = this.#armed.map((armed) => {
-      if (armed.behaviour.name !== "crashOnTrial") return armed;
-      if (strikes(armed.matched + 1, 1, armed.behaviour.times ?? Number.POSITIVE_INFINITY)) hangs = true;
-      return { ...armed, matched: armed.matched + 1 };
+    return this.#strike(({ name }) => name === "crashOnTrial") !== undefined;
+  }
+
+  reception(firstByte: number): ReceptionBehaviour | undefined {
+    const struck = this.#strike((behaviour) => isOfReceptions(behaviour) && (behaviour.sid ?? firstByte) === firstByte);
+    return struck !== undefined && isOfReceptions(struck) ? struck : undefined;
+  }
+
+  sending(message: Uint8Array): SendingBehaviour | undefined {
+    const sid = (message[0] as number) - POSITIVE_RESPONSE_OFFSET;
+    const struck = this.#strike((each) => each.name === "wrongSequenceNumber" && (each.sid ?? sid) === sid);
+    return struck?.name === "wrongSequenceNumber" ? struck : undefined;
+  }
+
+  /** The first that strikes counts; all that match go on counting. */
+  #strike(matching: (behaviour: Behaviour) => boolean): Behaviour | undefined {
+    let struck: Behaviour | undefined;
+    this.#armed = this.#armed.map(({ behaviour, matched }) => {
+      if (!matching(behaviour)) return { behaviour, matched };
+      const { first, times } = span(behaviour);
+      if (matched + 1 >= first && matched + 1 < first + times) struck ??= behaviour;
+      return { behaviour, matched: matched + 1 };
     });
-    return hangs;
+    return struck;
   }
 
   save(): readonly Armed[] {
@@ -73,7 +90,17 @@ export class Behaviours implements Stateful<readonly Armed[]> {
   }
 }
 
+const isOfRequests = (behaviour: Behaviour): behaviour is RequestBehaviour =>
+  behaviour.name === "negativeResponse" || behaviour.name === "noResponse";
+
+const isOfReceptions = (behaviour: Behaviour): behaviour is ReceptionBehaviour =>
+  !isOfRequests(behaviour) && behaviour.name !== "crashOnTrial" && behaviour.name !== "wrongSequenceNumber";
+
 const matches = (match: RequestMatch, facts: RequestFacts): boolean =>
   match.sid === facts.sid && (match.atBlock === undefined || match.atBlock === facts.block);
 
-const strikes = (count: number, first: number, times: number): boolean => count >= first && count < first + times;
+/** Which of the matching events are struck. */
+function span(behaviour: Behaviour): { readonly first: number; readonly times: number } {
+  if (behaviour.name === "crashOnTrial") return { first: 1, times: behaviour.times ?? Number.POSITIVE_INFINITY };
+  return { first: behaviour.occurrence ?? 1, times: behaviour.times ?? 1 };
+}

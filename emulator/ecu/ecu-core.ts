@@ -1,3 +1,4 @@
+import type { IsoTpFaults } from "../isotp/misbehaviour.ts";
 import type { Crypto } from "../kernel/crypto.ts";
 import { UsageError } from "../kernel/errors.ts";
 import type { Machine, Stateful } from "../kernel/machine.ts";
@@ -57,6 +58,7 @@ type Phase =
 
 export interface EcuCoreState {
   readonly phase: Phase;
+  readonly receiving: boolean;
   readonly outbox: readonly EcuOutput[];
   readonly server: UdsServerState;
   readonly programming: ProgrammingState;
@@ -103,6 +105,8 @@ export class EcuCore implements Machine<EcuInput, EcuOutput>, Stateful<EcuCoreSt
   readonly #programming: Programming;
   readonly #server: UdsServer;
   #phase: Phase = { name: "off" };
+  /** A longer request has begun to come. */
+  #receiving = false;
   #outbox: EcuOutput[] = [];
   /** Of the last input or deadline: what is drained after it happens at that instant. */
   #now: Instant = RUN_START;
@@ -140,6 +144,11 @@ export class EcuCore implements Machine<EcuInput, EcuOutput>, Stateful<EcuCoreSt
   /** The boot metadata as the ECU knows it. */
   get metadata(): BootMetadata {
     return this.#store.current;
+  }
+
+  /** What the transport layer is to do wrong. */
+  get transportFaults(): IsoTpFaults {
+    return this.#behaviours;
   }
 
   /** A copy of flash cells, for those who look from outside. @param address physical */
@@ -210,6 +219,7 @@ export class EcuCore implements Machine<EcuInput, EcuOutput>, Stateful<EcuCoreSt
   save(): EcuCoreState {
     return {
       phase: this.#phase,
+      receiving: this.#receiving,
       outbox: [...this.#outbox],
       server: this.#server.save(),
       programming: this.#programming.save(),
@@ -227,6 +237,7 @@ export class EcuCore implements Machine<EcuInput, EcuOutput>, Stateful<EcuCoreSt
 
   load(state: EcuCoreState): void {
     this.#phase = state.phase;
+    this.#receiving = state.receiving;
     this.#outbox = [...state.outbox];
     this.#server.load(state.server);
     this.#programming.load(state.programming);
@@ -251,6 +262,8 @@ export class EcuCore implements Machine<EcuInput, EcuOutput>, Stateful<EcuCoreSt
 
   #serve(input: UdsInput, now: Instant): void {
     if (input.type === "receptionFailed") this.#dtcs.report(Dtc.MessageLost, true, now);
+    if (input.type === "request" && this.#receiving) this.#dtcs.report(Dtc.MessageLost, false, now);
+    if (input.type !== "sent") this.#receiving = input.type === "receiving";
     this.#server.handle(input, now);
   }
 
@@ -292,6 +305,7 @@ export class EcuCore implements Machine<EcuInput, EcuOutput>, Stateful<EcuCoreSt
     this.#security.close();
     this.#dtcs.close(now, this.#prng);
     this.#messages.stop();
+    this.#receiving = false;
     this.#server.reset();
     this.#programming.begin(IDLE);
   }

@@ -1,6 +1,7 @@
 import type { CanLink } from "../bus/link.ts";
 import { SharedCanLink, type SharedCanLinkState } from "../bus/shared-can-link.ts";
-import type { IsoTpChannel } from "../isotp/config.ts";
+import type { IsoTpChannel, IsoTpListener } from "../isotp/config.ts";
+
 import { IsoTpNode, type IsoTpNodeState } from "../isotp/isotp-node.ts";
 import type { Crypto } from "../kernel/crypto.ts";
 import type { Stateful } from "../kernel/machine.ts";
@@ -52,11 +53,13 @@ export class VirtualEcu implements Stateful<VirtualEcuState> {
     this.#core = new EcuCore(config, { tracer, crypto, prng });
     this.#pump = new Pump(this.#core, timeline, (output) => this.#deliver(output));
     this.#node = new IsoTpNode(config.name, this.#link, timeline, tracer);
-    this.#channel = this.#node.open(config.isotp, {
+    const listener: IsoTpListener = {
+      begun: () => this.#pump.push({ type: "receiving" }),
       message: (data, functional) => this.#pump.push({ type: "request", data, functional }),
       sent: () => this.#pump.push({ type: "sent" }),
       failed: (direction) => this.#pump.push({ type: direction === "sending" ? "sent" : "receptionFailed" }),
-    });
+    };
+    this.#channel = this.#node.open(config.isotp, listener, this.#core.transportFaults);
     this.#application?.attach({
       received: (frame) => this.#pump.push({ type: "frame", frame }),
       transmitted: () => undefined,

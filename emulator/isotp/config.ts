@@ -1,16 +1,24 @@
 import type { Duration } from "../kernel/time.ts";
 
 /**
- * The identifiers of one pair of peers, seen from this node. (ISO 15765-2:2016, 10.3)
- * Normal fixed addressing is only a rule for making 29-bit identifiers: {@link normalFixed}.
+ * How the frames of one pair of peers are told apart, seen from this node. The address formats of ISO 15765-2:2016, 10.3
+ * are rules for filling this in: {@link isoTpAddress}. Each direction may have a format of its own.
  */
 export interface IsoTpAddress {
   readonly txId: number;
   readonly rxId: number;
   /** 29-bit identifiers. */
   readonly extended: boolean;
+  /** The same of `rxId` and `functionalRxId`, where the directions differ. */
+  readonly rxExtended?: boolean;
   /** Functional requests are received with this identifier too; single frames only. */
   readonly functionalRxId?: number;
+  /** N_TA or N_AE, the first byte of our frames in extended or mixed addressing. */
+  readonly txAddressByte?: number;
+  /** The first byte of the frames that are for us; others with the same identifier are for somebody else. */
+  readonly rxAddressByte?: number;
+  /** The same of functional requests. */
+  readonly functionalAddressByte?: number;
 }
 
 /** One channel: a sender and a receiver of one address pair. Times as in ISO 15765-2:2016, 9.8, Table 16. */
@@ -28,8 +36,10 @@ export interface IsoTpConfig {
   readonly stMin: Duration;
   /** The longest message we take, bytes; a longer FF_DL is answered with FS overflow. */
   readonly messageSizeMax: number;
-  /** How many FS wait frames in a row we bear as a sender. */
+  /** N_WFTmax: how many FS wait frames in a row we bear as a sender, and send at most as a receiver; 0: a receiver sends none. */
   readonly waitFramesMax: number;
+  /** FS wait frames that we send before each FS continue-to-send; none if left out. `interval` is below the peer's N_Bs. */
+  readonly waitFrames?: { readonly count: number; readonly interval: Duration };
   readonly nAs: Duration;
   readonly nAr: Duration;
   readonly nBs: Duration;
@@ -54,6 +64,11 @@ export type NResult =
 
 /** Who is told what comes of one channel. */
 export interface IsoTpListener {
+  /**
+   * N_USData_FF.indication: a first frame was accepted, the message will have that many bytes. `message` follows, or
+   * `failed`. (ISO 15765-2:2016, 8.2.4)
+   */
+  begun?(length: number): void;
   /** A whole message. The array belongs to the listener. */
   message(data: Uint8Array, functional: boolean): void;
   /** The message given to `send` is on the wire, its last frame confirmed. */
@@ -71,7 +86,3 @@ export interface IsoTpChannel {
   send(message: Uint8Array): void;
   readonly sending: boolean;
 }
-
-/** Identifiers of ISO 15765-2:2016, 10.3.3, Table 29: 18DAttss physical, 18DBttss functional. @internal for tests */
-export const normalFixed = (target: number, source: number, functional = false): number =>
-  (functional ? 0x18db0000 : 0x18da0000) + target * 0x100 + source;

@@ -6,8 +6,9 @@ import { type Duration, type Instant, NO_TIME } from "../kernel/time.ts";
 import type { Timeline } from "../kernel/timeline.ts";
 import type { Tracer } from "../kernel/trace.ts";
 import { CanFlag, type CanFrame } from "../wire/can-frame.ts";
-import { decodeNPdu, singleFrameMax } from "../wire/n-pci.ts";
+import { type AddressLength, addressLengthOf, decodeNPdu, type NPduShape, singleFrameMax } from "../wire/n-pci.ts";
 import type { IsoTpAddress, IsoTpChannel, IsoTpConfig, IsoTpListener, NResult } from "./config.ts";
+import type { IsoTpFaults } from "./misbehaviour.ts";
 import { IsoTpReceiver, type ReceiverInput, type ReceiverOutput, type ReceiverState } from "./receiver.ts";
 import { IsoTpSender, type SenderInput, type SenderOutput, type SenderState } from "./sender.ts";
 
@@ -20,7 +21,17 @@ export interface FunctionalConfig {
   readonly fd: boolean;
   readonly bitRateSwitch: boolean;
   readonly padding?: number;
+  /** N_TA or N_AE in extended or mixed addressing. */
+  readonly addressByte?: number;
   readonly nAs: Duration;
+}
+
+/** A channel that takes frames of one identifier. */
+interface Taker {
+  readonly channel: Channel;
+  /** Only frames that begin with it; undefined: all, there is no address byte. */
+  readonly addressByte: number | undefined;
+  readonly functional: boolean;
 }
 
 interface Waiting {
@@ -58,8 +69,7 @@ export class IsoTpNode implements Stateful<IsoTpNodeState>, CanListener {
   readonly #timeline: Timeline;
   readonly #tracer: Tracer;
   readonly #channels: Channel[] = [];
-  readonly #physical = new Map<number, Channel>();
-  readonly #functional = new Map<number, Channel[]>();
+  readonly #takers = new Map<number, Taker[]>();
   #inFlight: Waiting | undefined;
   /** At most one frame of each half of each channel. */
   #waiting: Waiting[] = [];
@@ -75,24 +85,30 @@ export class IsoTpNode implements Stateful<IsoTpNodeState>, CanListener {
 
   /**
    * To be called while the bench is being built.
-   * @throws {UsageError} when another channel receives with that identifier, or the frames can't be
+   * @param faults what the node does wrong on purpose
+   * @throws {UsageError} when another channel receives the same frames, or the frames can't be
    */
-  open(config: IsoTpConfig, listener: IsoTpListener): IsoTpChannel {
-    const { rxId, extended, functionalRxId } = config.address;
-    const key = keyOf(rxId, extended);
-    if (this.#physical.has(key)) throw new UsageError(`${this.name}: two channels receive 0x${rxId.toString(16)}`);
-    const channel = this.#add(config, config.address, listener, true);
-    this.#physical.set(key, channel);
+  open(config: IsoTpConfig, listener: IsoTpListener, faults?: IsoTpFaults): IsoTpChannel {
+    const { rxId, extended, rxExtended = extended, functionalRxId } = config.address;
+    const { rxAddressByte, functionalAddressByte } = config.address;
+    const takers = this.#takersOf(keyOf(rxId, rxExtended));
+    const clashes = (other: Taker): boolean =>
+      !other.functional && (rxAddressByte ?? other.addressByte) === (other.addressByte ?? rxAddressByte);
+    if (takers.some(clashes)) throw new UsageError(`${this.name}: two channels receive 0x${rxId.toString(16)}`);
+    const channel = this.#add(config, config.address, listener, true, faults);
+    takers.push({ channel, addressByte: rxAddressByte, functional: false });
     if (functionalRxId !== undefined) {
-      const functionalKey = keyOf(functionalRxId, extended);
-      this.#functional.set(functionalKey, [...(this.#functional.get(functionalKey) ?? []), channel]);
+      const taker = { channel, addressByte: functionalAddressByte, functional: true };
+      this.#takersOf(keyOf(functionalRxId, rxExtended)).push(taker);
     }
     return channel;
   }
 
   /** A channel that only sends single frames; `send` of a longer message throws a {@link UsageError}. */
   openFunctional(config: FunctionalConfig, listener: Pick<IsoTpListener, "sent" | "failed">): IsoTpChannel {
-    const address: IsoTpAddress = { txId: config.txId, rxId: config.txId, extended: config.extended };
+    const { txId, extended, addressByte } = config;
+    const bytes = addressByte === undefined ? {} : { txAddressByte: addressByte };
+    const address: IsoTpAddress = { txId, rxId: txId, extended, ...bytes };
     const never = { nBs: NO_TIME, nCs: NO_TIME, waitFramesMax: 0, blockSize: 0, stMin: NO_TIME, messageSizeMax: 0 };
     const whole: IsoTpConfig = { ...never, nAr: NO_TIME, nBr: NO_TIME, nCr: NO_TIME, ...config, address };
     const told: IsoTpListener = {
@@ -115,11 +131,13 @@ export class IsoTpNode implements Stateful<IsoTpNodeState>, CanListener {
 
   received(frame: CanFrame, _now: Instant): void {
     if ((frame.flags & CanFlag.Remote) !== 0) return;
-    const key = keyOf(frame.id, (frame.flags & CanFlag.Extended) !== 0);
-    const channel = this.#physical.get(key);
-    if (channel !== undefined) channel.received(frame.data);
-    const channels = this.#functional.get(key);
-    if (channels !== undefined) for (const each of channels) each.receivedFunctional(frame.data);
+    const takers = this.#takers.get(keyOf(frame.id, (frame.flags & CanFlag.Extended) !== 0));
+    if (takers === undefined) return;
+    for (const { channel, addressByte, functional } of takers) {
+      if (addressByte !== undefined && addressByte !== frame.data[0]) continue;
+      if (functional) channel.receivedFunctional(frame.data);
+      else channel.received(frame.data);
+    }
   }
 
   transmitted(frame: CanFrame, _now: Instant): void {
@@ -169,10 +187,25 @@ export class IsoTpNode implements Stateful<IsoTpNodeState>, CanListener {
     for (const [index, half] of state.halves.entries()) (this.#channels[index] as Channel).load(half);
   }
 
-  #add(config: IsoTpConfig, address: IsoTpAddress, listener: IsoTpListener, receives: boolean): Channel {
-    const channel = new Channel(this, this.#channels.length, config, address, listener, this.#timeline, receives);
+  #add(
+    config: IsoTpConfig,
+    address: IsoTpAddress,
+    listener: IsoTpListener,
+    segments: boolean,
+    faults?: IsoTpFaults,
+  ): Channel {
+    const index = this.#channels.length;
+    const channel = new Channel(this, index, config, address, listener, this.#timeline, segments, faults);
     this.#channels.push(channel);
     return channel;
+  }
+
+  #takersOf(key: number): Taker[] {
+    const known = this.#takers.get(key);
+    if (known !== undefined) return known;
+    const takers: Taker[] = [];
+    this.#takers.set(key, takers);
+    return takers;
   }
 
   #next(): void {
@@ -200,6 +233,8 @@ class Channel implements IsoTpChannel, Stateful<HalfState> {
   readonly #flags: number;
   readonly #segments: boolean;
   readonly #singleFrameMax: number;
+  readonly #rxAddressLength: AddressLength;
+  readonly #functionalAddressLength: AddressLength;
   readonly #sender: IsoTpSender;
   readonly #receiver: IsoTpReceiver;
   readonly #sending: Pump<SenderInput, SenderOutput>;
@@ -213,6 +248,7 @@ class Channel implements IsoTpChannel, Stateful<HalfState> {
     listener: IsoTpListener,
     timeline: Timeline,
     segments: boolean,
+    faults: IsoTpFaults | undefined,
   ) {
     if (!config.fd && config.txDl > 8) throw new UsageError(`TX_DL ${config.txDl} on classic CAN`);
     this.#node = node;
@@ -220,13 +256,18 @@ class Channel implements IsoTpChannel, Stateful<HalfState> {
     this.#address = address;
     this.#listener = listener;
     this.#segments = segments;
-    this.#singleFrameMax = singleFrameMax(config.txDl);
+    const { txAddressByte, rxAddressByte, functionalAddressByte } = address;
+    const shaped: IsoTpConfig & NPduShape =
+      txAddressByte === undefined ? config : { ...config, addressByte: txAddressByte };
+    this.#singleFrameMax = singleFrameMax(config.txDl, addressLengthOf(shaped));
+    this.#rxAddressLength = rxAddressByte === undefined ? 0 : 1;
+    this.#functionalAddressLength = functionalAddressByte === undefined ? 0 : 1;
     this.#flags =
       (address.extended ? CanFlag.Extended : 0) |
       (config.fd ? CanFlag.Fd : 0) |
       (config.fd && config.bitRateSwitch ? CanFlag.BitRateSwitch : 0);
-    this.#sender = new IsoTpSender(config);
-    this.#receiver = new IsoTpReceiver(config);
+    this.#sender = new IsoTpSender(shaped, faults);
+    this.#receiver = new IsoTpReceiver(shaped, faults);
     this.#sending = new Pump(this.#sender, timeline, (output) => this.#senderSays(output));
     this.#receiving = new Pump(this.#receiver, timeline, (output) => this.#receiverSays(output));
   }
@@ -245,14 +286,14 @@ class Channel implements IsoTpChannel, Stateful<HalfState> {
   }
 
   received(payload: Uint8Array): void {
-    const pdu = decodeNPdu(payload);
+    const pdu = decodeNPdu(payload, this.#rxAddressLength);
     if (pdu.type === "FC") this.#sending.push(pdu);
     else if (pdu.type !== "malformed") this.#receiving.push({ type: "received", pdu, payload });
   }
 
   /** Functional requests are single frames; they do not touch a physical transfer that runs. */
   receivedFunctional(payload: Uint8Array): void {
-    const pdu = decodeNPdu(payload);
+    const pdu = decodeNPdu(payload, this.#functionalAddressLength);
     if (pdu.type === "SF") this.#listener.message(payload.slice(pdu.start, pdu.start + pdu.length), true);
   }
 
@@ -300,6 +341,9 @@ class Channel implements IsoTpChannel, Stateful<HalfState> {
         return;
       case "withdraw":
         this.#node.withdraw(2 * this.#index + 1);
+        return;
+      case "begun":
+        this.#listener.begun?.(output.length);
         return;
       case "message":
         this.#listener.message(output.data, false);

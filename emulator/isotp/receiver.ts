@@ -1,8 +1,7 @@
 import type { Machine, Stateful } from "../kernel/machine.ts";
-import { type Instant, plus } from "../kernel/time.ts";
+import { type Instant, NO_TIME, plus } from "../kernel/time.ts";
 import { CAN_DATA_MAX, canLengthAtLeast } from "../wire/can-frame.ts";
 import {
-  consecutiveFrameDataLength,
   copyBytes,
   type DecodedNPdu,
   encodeFlowControl,
@@ -12,8 +11,12 @@ import {
   type NPduShape,
 } from "../wire/n-pci.ts";
 import type { IsoTpConfig, NResult } from "./config.ts";
+import type { IsoTpFaults, ReceptionFault } from "./misbehaviour.ts";
 
-export type ReceiverConfig = Pick<IsoTpConfig, "blockSize" | "stMin" | "nAr" | "nBr" | "nCr" | "messageSizeMax"> &
+export type ReceiverConfig = Pick<
+  IsoTpConfig,
+  "blockSize" | "stMin" | "nAr" | "nBr" | "nCr" | "messageSizeMax" | "waitFrames" | "waitFramesMax"
+> &
   NPduShape;
 
 export type ReceiverInput =
@@ -29,18 +32,28 @@ export type ReceiverOutput =
   | { readonly type: "transmit"; readonly payload: Uint8Array }
   /** The flow control frame is not wanted any more; its confirmation is not to be handed in. */
   | { readonly type: "withdraw" }
+  /** A first frame was accepted; "message" or "failed" follows. */
+  | { readonly type: "begun"; readonly length: number }
   | { readonly type: "message"; readonly data: Uint8Array }
   | { readonly type: "failed"; readonly result: NResult };
 
 /** How far one segmented message has come. Changed in place, copied by `save`. */
 interface Transfer {
-  readonly message: Uint8Array;
+  /** Grows with what is received, so that a first frame alone takes little memory. */
+  message: Uint8Array;
+  /** FF_DL */
+  readonly length: number;
   /** RX_DL: length of the first frame, and so of every consecutive frame but the last. (9.5.5) */
   readonly rxDl: number;
   received: number;
   nextSn: number;
   /** Consecutive frames left in the block; 0 when there is no end to it (BS 0). */
   leftInBlock: number;
+  /** Which flow control frame is due or was sent last, wait frames left out; 1 answers the first frame. */
+  block: number;
+  /** FS wait frames in a row. */
+  waits: number;
+  readonly fault: ReceptionFault | undefined;
   /** N_Cr. Moves with every frame. */
   deadline: Instant;
 }
@@ -50,12 +63,20 @@ type State =
   /** N_Br runs; then the flow control frame is handed over. Without a transfer it refuses a message. */
   | { readonly name: "flowControlDue"; readonly transfer: Transfer | undefined; readonly deadline: Instant }
   /** `deadline` is N_Ar. */
-  | { readonly name: "sendingFlowControl"; readonly transfer: Transfer | undefined; readonly deadline: Instant }
+  | {
+      readonly name: "sendingFlowControl";
+      readonly transfer: Transfer | undefined;
+      readonly flowStatus: FlowStatus;
+      readonly deadline: Instant;
+    }
   | { readonly name: "receiving"; readonly transfer: Transfer };
 
 export type ReceiverState = State;
 
 const IDLE: State = { name: "idle" };
+/** So much memory is taken for a message when it begins. */
+const MESSAGE_BEGIN = 4096;
+const NO_WAITS = { count: 0, interval: NO_TIME } as const;
 const WITHDRAW: ReceiverOutput = { type: "withdraw" };
 
 /**
@@ -67,10 +88,12 @@ export class IsoTpReceiver implements Machine<ReceiverInput, ReceiverOutput>, St
   readonly #config: ReceiverConfig;
   readonly #outputs: ReceiverOutput[] = [];
   readonly #stMinCode: number;
+  readonly #faults: IsoTpFaults | undefined;
   #state: State = IDLE;
 
-  constructor(config: ReceiverConfig) {
+  constructor(config: ReceiverConfig, faults?: IsoTpFaults) {
     this.#config = config;
+    this.#faults = faults;
     this.#stMinCode = encodeStMin(config.stMin);
   }
 
@@ -80,7 +103,7 @@ export class IsoTpReceiver implements Machine<ReceiverInput, ReceiverOutput>, St
         this.#received(input.pdu, input.payload, now);
         return;
       case "transmitted":
-        if (this.#state.name === "sendingFlowControl") this.#awaitConsecutive(this.#state.transfer, now);
+        if (this.#state.name === "sendingFlowControl") this.#flowControlSent(this.#state, now);
         return;
       case "aborted":
         if (this.#state.name === "sendingFlowControl") this.#giveUp("N_ERROR");
@@ -161,30 +184,33 @@ export class IsoTpReceiver implements Machine<ReceiverInput, ReceiverOutput>, St
       this.#flowControlDue(undefined, now);
       return;
     }
-    const message = new Uint8Array(pdu.length);
+    this.#outputs.push({ type: "begun", length: pdu.length });
+    const message = new Uint8Array(Math.min(pdu.length, MESSAGE_BEGIN));
     const received = payload.length - pdu.start;
     copyBytes(payload, pdu.start, message, 0, received);
-    const transfer = { message, rxDl: payload.length, received, nextSn: 1, leftInBlock: 0, deadline: now };
-    this.#flowControlDue(transfer, now);
+    const fault = this.#faults?.reception(message[0] as number, pdu.length);
+    const begun = { nextSn: 1, leftInBlock: 0, block: 0, waits: 0, fault, deadline: now };
+    this.#flowControlDue({ message, length: pdu.length, rxDl: payload.length, received, ...begun }, now);
   }
 
   #consecutiveFrame(pdu: Extract<NPdu, { type: "CF" }>, payload: Uint8Array, now: Instant): void {
     const state = this.#state;
     if (state.name !== "receiving") return;
     const transfer = state.transfer;
-    const { message, received } = transfer;
-    const left = message.length - received;
-    if (!isCfLength(payload.length, transfer.rxDl, left)) return;
+    const { received } = transfer;
+    const left = transfer.length - received;
+    if (!isCfLength(payload.length, transfer.rxDl, pdu.start + left)) return;
     if (pdu.sn !== transfer.nextSn) {
       this.#giveUp("N_WRONG_SN");
       return;
     }
-    const length = Math.min(left, consecutiveFrameDataLength(transfer.rxDl));
-    copyBytes(payload, pdu.start, message, received, length);
+    const length = Math.min(left, transfer.rxDl - pdu.start);
+    if (received + length > transfer.message.length) grow(transfer);
+    copyBytes(payload, pdu.start, transfer.message, received, length);
     transfer.received = received + length;
     if (length === left) {
       this.#state = IDLE;
-      this.#outputs.push({ type: "message", data: message });
+      this.#outputs.push({ type: "message", data: transfer.message });
       return;
     }
     transfer.nextSn = (transfer.nextSn + 1) & 0x0f;
@@ -197,25 +223,71 @@ export class IsoTpReceiver implements Machine<ReceiverInput, ReceiverOutput>, St
   }
 
   #flowControlDue(transfer: Transfer | undefined, now: Instant): void {
-    const { nBr } = this.#config;
-    if (nBr > 0) this.#state = { name: "flowControlDue", transfer, deadline: plus(now, nBr) };
+    let delay = this.#config.nBr;
+    if (transfer !== undefined) {
+      transfer.block++;
+      const fault = faultNow(transfer);
+      if (fault?.name === "lateFlowControl") delay = fault.delay;
+      if (fault?.name === "missingFlowControl") {
+        this.#awaitConsecutive(transfer, this.#config.blockSize, now);
+        return;
+      }
+    }
+    if (delay > 0) this.#state = { name: "flowControlDue", transfer, deadline: plus(now, delay) };
     else this.#sendFlowControl(transfer, now);
   }
 
   #sendFlowControl(transfer: Transfer | undefined, now: Instant): void {
-    const { blockSize } = this.#config;
-    const status = transfer === undefined ? FlowStatus.Overflow : FlowStatus.ContinueToSend;
-    if (transfer !== undefined) transfer.leftInBlock = blockSize;
-    const payload = encodeFlowControl(status, blockSize, this.#stMinCode, this.#config);
-    this.#outputs.push({ type: "transmit", payload });
-    this.#state = { name: "sendingFlowControl", transfer, deadline: plus(now, this.#config.nAr) };
-  }
-
-  #awaitConsecutive(transfer: Transfer | undefined, now: Instant): void {
-    if (transfer === undefined) {
-      this.#state = IDLE;
+    const flowStatus = this.#flowStatus(transfer);
+    if (flowStatus === undefined) {
+      this.#giveUp("N_WFT_OVRN");
       return;
     }
+    let { blockSize } = this.#config;
+    let stMinCode = this.#stMinCode;
+    if (transfer?.fault?.name === "changingFlowControl") {
+      const { parameters } = transfer.fault;
+      const asked = parameters[(transfer.block - 1) % parameters.length];
+      blockSize = asked?.blockSize ?? blockSize;
+      if (asked !== undefined) stMinCode = encodeStMin(asked.stMin);
+    }
+    if (transfer !== undefined) transfer.leftInBlock = blockSize;
+    this.#outputs.push({
+      type: "transmit",
+      payload: encodeFlowControl(flowStatus, blockSize, stMinCode, this.#config),
+    });
+    this.#state = { name: "sendingFlowControl", transfer, flowStatus, deadline: plus(now, this.#config.nAr) };
+  }
+
+  /** What the next flow control frame says; undefined when it would be one wait frame too many. */
+  #flowStatus(transfer: Transfer | undefined): FlowStatus | undefined {
+    if (transfer === undefined) return FlowStatus.Overflow;
+    const fault = faultNow(transfer);
+    if (fault?.name === "overflowAtBlock") return FlowStatus.Overflow;
+    if (fault?.name === "waitForever") return FlowStatus.Wait;
+    const { waitFrames = NO_WAITS, waitFramesMax } = this.#config;
+    if (waitFramesMax === 0 || transfer.waits >= waitFrames.count) return FlowStatus.ContinueToSend;
+    return transfer.waits < waitFramesMax ? FlowStatus.Wait : undefined;
+  }
+
+  #flowControlSent({ transfer, flowStatus }: Extract<State, { name: "sendingFlowControl" }>, now: Instant): void {
+    if (transfer === undefined) {
+      this.#state = IDLE;
+    } else if (flowStatus === FlowStatus.ContinueToSend) {
+      this.#awaitConsecutive(transfer, transfer.leftInBlock, now);
+    } else if (flowStatus === FlowStatus.Overflow) {
+      this.#giveUp("N_ERROR");
+    } else {
+      transfer.waits++;
+      const fault = faultNow(transfer);
+      const { interval } = fault?.name === "waitForever" ? fault : (this.#config.waitFrames ?? NO_WAITS);
+      this.#state = { name: "flowControlDue", transfer, deadline: plus(now, interval) };
+    }
+  }
+
+  #awaitConsecutive(transfer: Transfer, blockSize: number, now: Instant): void {
+    transfer.waits = 0;
+    transfer.leftInBlock = blockSize;
     transfer.deadline = plus(now, this.#config.nCr);
     this.#state = { name: "receiving", transfer };
   }
@@ -228,15 +300,27 @@ export class IsoTpReceiver implements Machine<ReceiverInput, ReceiverOutput>, St
   }
 }
 
+/** The fault of a reception, if it befalls the flow control frame that is due now. */
+function faultNow({ fault, block }: Transfer): ReceptionFault | undefined {
+  if (fault === undefined || fault.name === "changingFlowControl") return fault;
+  return (fault.block ?? 1) === block ? fault : undefined;
+}
+
+function grow(transfer: Transfer): void {
+  const grown = new Uint8Array(Math.min(transfer.length, 2 * transfer.message.length));
+  grown.set(transfer.message);
+  transfer.message = grown;
+}
+
 /**
  * Every consecutive frame is as long as the first frame was; only the last one may be shorter, as short as its data and
  * the next DLC allow, or padded to 8. Others are ignored. (ISO 15765-2:2016, 9.6.4.2)
+ * @param needed how long the frame would be if it took all that is left
  */
-function isCfLength(canDl: number, rxDl: number, left: number): boolean {
+function isCfLength(canDl: number, rxDl: number, needed: number): boolean {
   if (canDl === rxDl) return true;
-  const data = left + 1;
-  if (canDl > rxDl || data > rxDl) return false;
-  return canDl === canLengthAtLeast(data) || (canDl === CAN_DATA_MAX && data < CAN_DATA_MAX);
+  if (canDl > rxDl || needed > rxDl) return false;
+  return canDl === canLengthAtLeast(needed) || (canDl === CAN_DATA_MAX && needed < CAN_DATA_MAX);
 }
 
 const copyOf = (state: State): State => {

@@ -2,6 +2,7 @@ import { UsageError } from "../kernel/errors.ts";
 import type { Machine, Stateful } from "../kernel/machine.ts";
 import { type Duration, type Instant, NO_TIME, plus } from "../kernel/time.ts";
 import {
+  addressLengthOf,
   consecutiveFrameDataLength,
   encodeConsecutiveFrame,
   encodeFirstFrame,
@@ -14,6 +15,7 @@ import {
   singleFrameMax,
 } from "../wire/n-pci.ts";
 import type { IsoTpConfig, NResult } from "./config.ts";
+import type { IsoTpFaults } from "./misbehaviour.ts";
 
 export type SenderConfig = Pick<IsoTpConfig, "nAs" | "nBs" | "nCs" | "waitFramesMax"> & NPduShape;
 
@@ -44,6 +46,8 @@ interface Transfer {
   stMin: Duration;
   /** FC wait frames in a row. */
   waits: number;
+  /** Where the frame with the wrong SN begins in the message; undefined: none has it. */
+  readonly wrongSnAt: number | undefined;
 }
 
 type State =
@@ -74,11 +78,15 @@ const SENT: SenderOutput = { type: "sent" };
  */
 export class IsoTpSender implements Machine<SenderInput, SenderOutput>, Stateful<SenderState> {
   readonly #config: SenderConfig;
+  readonly #dataPerFrame: number;
   readonly #outputs: SenderOutput[] = [];
+  readonly #faults: IsoTpFaults | undefined;
   #state: State = IDLE;
 
-  constructor(config: SenderConfig) {
+  constructor(config: SenderConfig, faults?: IsoTpFaults) {
     this.#config = config;
+    this.#faults = faults;
+    this.#dataPerFrame = consecutiveFrameDataLength(config.txDl, addressLengthOf(config));
   }
 
   get sending(): boolean {
@@ -147,20 +155,24 @@ export class IsoTpSender implements Machine<SenderInput, SenderOutput>, Stateful
     if (length === 0 || length > FF_DL_MAX) throw new UsageError(`message of ${length} bytes`);
     const { txDl, nAs } = this.#config;
     const deadline = plus(now, nAs);
-    if (length <= singleFrameMax(txDl)) {
+    const addressLength = addressLengthOf(this.#config);
+    if (length <= singleFrameMax(txDl, addressLength)) {
       this.#outputs.push({ type: "transmit", payload: encodeSingleFrame(message, this.#config) });
       this.#state = { name: "transmitting", transfer: undefined, next: "sent", deadline };
       return;
     }
     const kept = message.slice();
     this.#outputs.push({ type: "transmit", payload: encodeFirstFrame(kept, this.#config) });
+    const offset = firstFrameDataLength(length, txDl, addressLength);
+    const fault = this.#faults?.sending(kept);
     const transfer: Transfer = {
       message: kept,
-      offset: firstFrameDataLength(length, txDl),
+      offset,
       sn: 1,
       leftInBlock: 0,
       stMin: NO_TIME,
       waits: 0,
+      wrongSnAt: fault === undefined ? undefined : offset + (fault.frame - 1) * this.#dataPerFrame,
     };
     this.#state = { name: "transmitting", transfer, next: "flowControl", deadline };
   }
@@ -213,9 +225,10 @@ export class IsoTpSender implements Machine<SenderInput, SenderOutput>, Stateful
   }
 
   #sendConsecutive(transfer: Transfer, now: Instant): void {
-    const { message, offset, sn } = transfer;
-    this.#outputs.push({ type: "transmit", payload: encodeConsecutiveFrame(message, offset, sn, this.#config) });
-    transfer.offset = offset + consecutiveFrameDataLength(this.#config.txDl);
+    const { message, offset, sn, wrongSnAt } = transfer;
+    const sentSn = offset === wrongSnAt ? (sn + 1) & 0x0f : sn;
+    this.#outputs.push({ type: "transmit", payload: encodeConsecutiveFrame(message, offset, sentSn, this.#config) });
+    transfer.offset = offset + this.#dataPerFrame;
     transfer.sn = (sn + 1) & 0x0f;
     const blockEnds = transfer.leftInBlock === 1;
     if (transfer.leftInBlock > 0) transfer.leftInBlock--;

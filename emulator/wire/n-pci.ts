@@ -17,7 +17,7 @@ const FF_SHORT_PCI_LENGTH = 2;
 const FF_ESCAPE_PCI_LENGTH = 6;
 const SF_ESCAPE_PCI_LENGTH = 2;
 
-/** One N_PDU, normal addressing. `start` is where its data begin in the payload that was decoded. */
+/** One N_PDU. `start` is where its data begin in the payload that was decoded. */
 export type NPdu =
   | { readonly type: "SF"; readonly start: number; readonly length: number }
   /** `length` is FF_DL, the length of the whole message. */
@@ -34,7 +34,15 @@ export interface NPduShape {
   readonly txDl: number;
   /** Fills frames up to 8 bytes; undefined: as short as can be. Over 8 bytes the next DLC is always filled up. */
   readonly padding?: number;
+  /** N_TA (extended addressing) or N_AE (mixed addressing): comes before N_PCI and takes one byte of every frame. */
+  readonly addressByte?: number;
 }
+
+/** How many bytes of each frame go to the address: 1 in extended and mixed addressing. (ISO 15765-2:2016, 10.3) */
+export type AddressLength = 0 | 1;
+
+export const addressLengthOf = ({ addressByte }: Pick<NPduShape, "addressByte">): AddressLength =>
+  addressByte === undefined ? 0 : 1;
 
 /** What fills frames over 8 bytes up to their DLC when no padding is asked for. (ISO 15765-2:2016, 10.4.2.1) */
 const DEFAULT_FILL = 0xcc;
@@ -42,21 +50,22 @@ const DEFAULT_FILL = 0xcc;
 /**
  * Decodes the payload of one CAN frame. Total: any input gives a value. What the standard says to ignore, wrong
  * lengths among it, is "malformed". (ISO 15765-2:2016, 9.6)
+ * @param addressLength how many bytes come before N_PCI; whose address they hold is for the caller to see
  */
-export function decodeNPdu(payload: Uint8Array): DecodedNPdu {
-  const pci = payload[0];
+export function decodeNPdu(payload: Uint8Array, addressLength: AddressLength = 0): DecodedNPdu {
+  const pci = payload[addressLength];
   if (pci === undefined) return malformed("no N_PCI");
   switch (pci >> 4) {
     case NPciType.SingleFrame:
-      return decodeSingleFrame(payload, pci & 0x0f);
+      return decodeSingleFrame(payload, addressLength, pci & 0x0f);
     case NPciType.FirstFrame:
-      return decodeFirstFrame(payload, pci & 0x0f);
-    case NPciType.ConsecutiveFrame:
-      return payload.length > CF_PCI_LENGTH
-        ? { type: "CF", start: CF_PCI_LENGTH, sn: pci & 0x0f }
-        : malformed("CF without data");
+      return decodeFirstFrame(payload, addressLength, pci & 0x0f);
+    case NPciType.ConsecutiveFrame: {
+      const start = addressLength + CF_PCI_LENGTH;
+      return payload.length > start ? { type: "CF", start, sn: pci & 0x0f } : malformed("CF without data");
+    }
     case NPciType.FlowControl:
-      return decodeFlowControl(payload, pci & 0x0f);
+      return decodeFlowControl(payload, addressLength, pci & 0x0f);
     default:
       return malformed(`N_PCI type ${pci >> 4} is reserved`);
   }
@@ -66,50 +75,54 @@ export function decodeNPdu(payload: Uint8Array): DecodedNPdu {
  * In up to 8 bytes: padded to 8, or exactly as long as its data. In more: the escape, in the shortest frame that its
  * data fit. (ISO 15765-2:2016, 9.6.2)
  */
-function decodeSingleFrame(payload: Uint8Array, low: number): DecodedNPdu {
+function decodeSingleFrame(payload: Uint8Array, addressLength: AddressLength, low: number): DecodedNPdu {
   const canDl = payload.length;
   if (canDl <= CAN_DATA_MAX) {
-    const fits = low > 0 && (canDl === CAN_DATA_MAX ? low < canDl : low === canDl - 1);
-    return fits ? { type: "SF", start: 1, length: low } : malformed(`SF_DL ${low} in ${canDl} bytes`);
+    const start = addressLength + 1;
+    const room = canDl - start;
+    const fits = low > 0 && (canDl === CAN_DATA_MAX ? low <= room : low === room);
+    return fits ? { type: "SF", start, length: low } : malformed(`SF_DL ${low} in ${canDl} bytes`);
   }
   if (low !== 0) return malformed(`SF_DL ${low} without escape in ${canDl} bytes`);
-  const length = payload[1] as number;
-  const fits = length >= CAN_DATA_MAX && canLengthAtLeast(Math.min(64, length + SF_ESCAPE_PCI_LENGTH)) === canDl;
-  return fits && length <= canDl - SF_ESCAPE_PCI_LENGTH
-    ? { type: "SF", start: SF_ESCAPE_PCI_LENGTH, length }
+  const start = addressLength + SF_ESCAPE_PCI_LENGTH;
+  const length = payload[start - 1] as number;
+  const fits = length > singleFrameMax(CAN_DATA_MAX, addressLength) && length <= canDl - start;
+  return fits && canLengthAtLeast(start + length) === canDl
+    ? { type: "SF", start, length }
     : malformed(`SF_DL ${length} in ${canDl} bytes`);
 }
 
-function decodeFirstFrame(payload: Uint8Array, low: number): DecodedNPdu {
+function decodeFirstFrame(payload: Uint8Array, addressLength: AddressLength, low: number): DecodedNPdu {
   const canDl = payload.length;
   if (canDl < CAN_DATA_MAX) return malformed(`FF of ${canDl} bytes`);
-  const short = (low << 8) | (payload[1] as number);
+  const short = (low << 8) | (payload[addressLength + 1] as number);
   if (short !== 0) {
-    const least = ffDlMin(canDl);
-    return short >= least
-      ? { type: "FF", start: FF_SHORT_PCI_LENGTH, length: short }
-      : malformed(`FF_DL ${short}, but a single frame takes up to ${least - 1}`);
+    const singleMax = singleFrameMax(canDl, addressLength);
+    return short > singleMax
+      ? { type: "FF", start: addressLength + FF_SHORT_PCI_LENGTH, length: short }
+      : malformed(`FF_DL ${short}, but a single frame takes up to ${singleMax}`);
   }
-  const length = readUint32(payload, 2);
+  const length = readUint32(payload, addressLength + 2);
   return length > FF_DL_SHORT_MAX
-    ? { type: "FF", start: FF_ESCAPE_PCI_LENGTH, length }
+    ? { type: "FF", start: addressLength + FF_ESCAPE_PCI_LENGTH, length }
     : malformed(`FF_DL ${length} in the escape form`);
 }
 
-/** FF_DLmin: what no single frame of that length holds. (ISO 15765-2:2016, 9.6.3.1, Table 14) */
-const ffDlMin = (canDl: number): number => singleFrameMax(canDl) + 1;
+/**
+ * The longest message in a single frame; one byte more is FF_DLmin, the least that a first frame of that length may
+ * announce. (ISO 15765-2:2016, 9.6.3.1, Table 14)
+ * @param txDl 8 to 64
+ */
+export const singleFrameMax = (txDl: number, addressLength: AddressLength = 0): number =>
+  (txDl <= CAN_DATA_MAX ? CAN_DATA_MAX - 1 : txDl - SF_ESCAPE_PCI_LENGTH) - addressLength;
 
-/** The longest message in a single frame. @param txDl 8 to 64 */
-export const singleFrameMax = (txDl: number): number =>
-  txDl <= CAN_DATA_MAX ? CAN_DATA_MAX - 1 : txDl - SF_ESCAPE_PCI_LENGTH;
-
-function decodeFlowControl(payload: Uint8Array, flowStatus: number): DecodedNPdu {
-  if (payload.length < FC_LENGTH) return malformed(`FC of ${payload.length} bytes`);
+function decodeFlowControl(payload: Uint8Array, addressLength: AddressLength, flowStatus: number): DecodedNPdu {
+  if (payload.length < addressLength + FC_LENGTH) return malformed(`FC of ${payload.length} bytes`);
   return {
     type: "FC",
     flowStatus,
-    blockSize: payload[1] as number,
-    stMin: decodeStMin(payload[2] as number),
+    blockSize: payload[addressLength + 1] as number,
+    stMin: decodeStMin(payload[addressLength + 2] as number),
   };
 }
 
@@ -125,35 +138,40 @@ const readUint32 = (from: Uint8Array, offset: number): number =>
 /** @param message 1 byte to {@link singleFrameMax} */
 export function encodeSingleFrame(message: Uint8Array, shape: NPduShape): Uint8Array {
   const length = message.length;
-  const start = length < CAN_DATA_MAX ? 1 : SF_ESCAPE_PCI_LENGTH;
+  const at = addressLengthOf(shape);
+  const isShort = length <= singleFrameMax(CAN_DATA_MAX, at);
+  const start = at + (isShort ? 1 : SF_ESCAPE_PCI_LENGTH);
   const payload = emptyPayload(start + length, shape);
-  payload[0] = (NPciType.SingleFrame << 4) | (start === 1 ? length : 0);
-  if (start !== 1) payload[1] = length;
+  payload[at] = (NPciType.SingleFrame << 4) | (isShort ? length : 0);
+  if (!isShort) payload[at + 1] = length;
   payload.set(message, start);
   return payload;
 }
 
 /** How many bytes of the message its first frame carries. */
-export const firstFrameDataLength = (messageLength: number, txDl: number): number =>
-  txDl - (messageLength > FF_DL_SHORT_MAX ? FF_ESCAPE_PCI_LENGTH : FF_SHORT_PCI_LENGTH);
+export const firstFrameDataLength = (messageLength: number, txDl: number, addressLength: AddressLength = 0): number =>
+  txDl - addressLength - (messageLength > FF_DL_SHORT_MAX ? FF_ESCAPE_PCI_LENGTH : FF_SHORT_PCI_LENGTH);
 
 /** How many bytes of the message a full consecutive frame carries. */
-export const consecutiveFrameDataLength = (txDl: number): number => txDl - CF_PCI_LENGTH;
+export const consecutiveFrameDataLength = (txDl: number, addressLength: AddressLength = 0): number =>
+  txDl - addressLength - CF_PCI_LENGTH;
 
 /** @param message longer than {@link singleFrameMax} */
 export function encodeFirstFrame(message: Uint8Array, shape: NPduShape): Uint8Array {
   const length = message.length;
-  const payload = new Uint8Array(shape.txDl);
-  const dataLength = firstFrameDataLength(length, shape.txDl);
+  const at = addressLengthOf(shape);
+  const payload = emptyPayload(shape.txDl, shape);
+  const dataLength = firstFrameDataLength(length, shape.txDl, at);
   if (length <= FF_DL_SHORT_MAX) {
-    payload[0] = (NPciType.FirstFrame << 4) | (length >> 8);
-    payload[1] = length;
+    payload[at] = (NPciType.FirstFrame << 4) | (length >> 8);
+    payload[at + 1] = length;
   } else {
-    payload[0] = NPciType.FirstFrame << 4;
-    payload[2] = length >>> 24;
-    payload[3] = length >>> 16;
-    payload[4] = length >>> 8;
-    payload[5] = length;
+    payload[at] = NPciType.FirstFrame << 4;
+    payload[at + 1] = 0;
+    payload[at + 2] = length >>> 24;
+    payload[at + 3] = length >>> 16;
+    payload[at + 4] = length >>> 8;
+    payload[at + 5] = length;
   }
   payload.set(message.subarray(0, dataLength), shape.txDl - dataLength);
   return payload;
@@ -161,10 +179,12 @@ export function encodeFirstFrame(message: Uint8Array, shape: NPduShape): Uint8Ar
 
 /** @param offset of the first byte of the message that it carries */
 export function encodeConsecutiveFrame(message: Uint8Array, offset: number, sn: number, shape: NPduShape): Uint8Array {
-  const length = Math.min(shape.txDl - CF_PCI_LENGTH, message.length - offset);
-  const payload = emptyPayload(CF_PCI_LENGTH + length, shape);
-  payload[0] = (NPciType.ConsecutiveFrame << 4) | sn;
-  copyBytes(message, offset, payload, CF_PCI_LENGTH, length);
+  const at = addressLengthOf(shape);
+  const start = at + CF_PCI_LENGTH;
+  const length = Math.min(shape.txDl - start, message.length - offset);
+  const payload = emptyPayload(start + length, shape);
+  payload[at] = (NPciType.ConsecutiveFrame << 4) | sn;
+  copyBytes(message, offset, payload, start, length);
   return payload;
 }
 
@@ -175,19 +195,21 @@ export function encodeFlowControl(
   stMinCode: number,
   shape: NPduShape,
 ): Uint8Array {
-  const payload = emptyPayload(FC_LENGTH, shape);
-  payload[0] = (NPciType.FlowControl << 4) | flowStatus;
-  payload[1] = blockSize;
-  payload[2] = stMinCode;
+  const at = addressLengthOf(shape);
+  const payload = emptyPayload(at + FC_LENGTH, shape);
+  payload[at] = (NPciType.FlowControl << 4) | flowStatus;
+  payload[at + 1] = blockSize;
+  payload[at + 2] = stMinCode;
   return payload;
 }
 
-/** A frame that holds `length` bytes; what is behind them is filled. */
+/** A frame that holds `length` bytes: the address byte is there, what is behind them is filled. */
 function emptyPayload(length: number, shape: NPduShape): Uint8Array {
   const least = shape.padding === undefined ? length : Math.max(length, CAN_DATA_MAX);
   const payload = new Uint8Array(canLengthAtLeast(least));
   const fill = shape.padding ?? DEFAULT_FILL;
   for (let index = length; index < payload.length; index++) payload[index] = fill;
+  if (shape.addressByte !== undefined) payload[0] = shape.addressByte;
   return payload;
 }
 

@@ -3,6 +3,7 @@ import { VirtualCanBus, type VirtualCanBusConfig } from "../../emulator/bus/virt
 import { VirtualStream } from "../../emulator/bus/virtual-stream.ts";
 import { FAMILY_BANKS } from "../../emulator/ecu/config.ts";
 import { VirtualEcu } from "../../emulator/ecu/virtual-ecu.ts";
+import { frameAddress } from "../../emulator/isotp/addressing.ts";
 import type { FunctionalConfig } from "../../emulator/isotp/isotp-node.ts";
 import { Prng } from "../../emulator/kernel/prng.ts";
 import { ms } from "../../emulator/kernel/time.ts";
@@ -139,9 +140,9 @@ function functionalOf(zone: VehicleZone): { functional?: FunctionalConfig } {
   const listener = zone.ecus.find(({ can }) => can.functional !== undefined);
   if (listener?.can.functional === undefined) return {};
   const { txDl, fd, bitRateSwitch, padding, nAs } = gatewayIsoTp(zone, listener);
-  const { functional: txId, extended } = listener.can;
+  const { id: txId, ...address } = frameAddress(listener.can.functional, true);
   return {
-    functional: { txId, extended, txDl, fd, bitRateSwitch, nAs, ...(padding === undefined ? {} : { padding }) },
+    functional: { txId, ...address, txDl, fd, bitRateSwitch, nAs, ...(padding === undefined ? {} : { padding }) },
   };
 }
 

@@ -1,4 +1,7 @@
+import type { MessagesConfig } from "../../emulator/ecu/application-messages.ts";
 import { defaultEcuConfig, type EcuConfig } from "../../emulator/ecu/config.ts";
+import { Dtc } from "../../emulator/ecu/dtc-config.ts";
+import { isoTpAddress } from "../../emulator/isotp/addressing.ts";
 import type { IsoTpAddress, IsoTpConfig } from "../../emulator/isotp/config.ts";
 import { classicIsoTp, fdIsoTp } from "../../emulator/isotp/defaults.ts";
 import { ms } from "../../emulator/kernel/time.ts";
@@ -6,31 +9,46 @@ import type { Vehicle, VehicleEcu, VehicleZone } from "./vehicle-file.ts";
 
 /** The ECU's end of its pair of identifiers. */
 function ecuIsoTp({ bus }: VehicleZone, { can }: VehicleEcu): IsoTpConfig {
-  const { request, response, functional, extended, blockSize, stMinMs } = can;
-  return channel(bus, can.padding, {
-    txId: response,
-    rxId: request,
-    extended,
-    ...(functional === undefined ? {} : { functionalRxId: functional }),
-  })({ blockSize, stMin: ms(stMinMs) });
+  const { request, response, functional, blockSize, stMinMs, waitFrames } = can;
+  return channel(bus, can, isoTpAddress(response, request, functional), {
+    blockSize,
+    stMin: ms(stMinMs),
+    waitFrames: { count: waitFrames.count, interval: ms(waitFrames.intervalMs) },
+  });
 }
 
 /** The zonal gateway's end of the same pair. */
 export function gatewayIsoTp({ bus }: VehicleZone, { can }: VehicleEcu): IsoTpConfig {
-  const { request, response, extended } = can;
-  return channel(bus, can.padding, { txId: request, rxId: response, extended })({});
+  return channel(bus, can, isoTpAddress(can.request, can.response), {});
 }
 
 function channel(
   bus: VehicleZone["bus"],
-  padding: number | null,
+  { padding, txDl }: VehicleEcu["can"],
   address: IsoTpAddress,
-): (overrides: Partial<IsoTpConfig>) => IsoTpConfig {
-  return (overrides) => {
-    const whole = bus.dataBitRate === undefined ? classicIsoTp(address, overrides) : fdIsoTp(address, overrides);
-    if (padding !== null) return { ...whole, padding };
-    const { padding: _, ...unpadded } = whole;
-    return unpadded;
+  overrides: Partial<IsoTpConfig>,
+): IsoTpConfig {
+  const given = txDl === undefined ? overrides : { ...overrides, txDl };
+  const whole = bus.dataBitRate === undefined ? classicIsoTp(address, given) : fdIsoTp(address, given);
+  if (padding !== null) return { ...whole, padding };
+  const { padding: _, ...unpadded } = whole;
+  return unpadded;
+}
+
+function messages({ cyclic, supervised }: NonNullable<VehicleEcu["messages"]>): MessagesConfig {
+  return {
+    cyclic: cyclic.map(({ id, extended, periodMs, data }) => ({
+      id,
+      extended,
+      period: ms(periodMs),
+      data: Uint8Array.from(data),
+    })),
+    supervised: supervised.map(({ id, extended, timeoutMs }) => ({
+      id,
+      extended,
+      timeout: ms(timeoutMs),
+      dtc: Dtc.GatewayLost,
+    })),
   };
 }
 
@@ -51,6 +69,7 @@ export function ecuConfig(vehicle: Vehicle, zone: VehicleZone, ecu: VehicleEcu, 
       hardwareNumber: `${ecu.id}-HW`,
       hardwareVersion: ecu.hardwareVersion,
     },
+    ...(ecu.messages === undefined ? {} : { messages: messages(ecu.messages) }),
     behaviours: ecu.behaviours,
   });
 }

@@ -1,7 +1,9 @@
 import { dirname, resolve } from "node:path";
 import { z } from "zod";
+import { frameAddress, type NAi } from "../../emulator/isotp/addressing.ts";
 import { packVersion } from "../../emulator/wire/version.ts";
 import { behaviourSchema } from "./behaviour-schema.ts";
+import { canSchema } from "./can-schema.ts";
 import { FileInvalidError, readYaml } from "./read-yaml.ts";
 
 const version = z.string().refine((text) => packVersion(text) !== undefined, "is no version x.y.z");
@@ -9,20 +11,16 @@ const uint16 = z.int().min(0).max(0xffff);
 const name = z.string().regex(/^[A-Za-z][A-Za-z0-9_]{0,15}$/, "is no name of up to 16 letters, digits and _");
 const milliseconds = z.number().min(0).max(3_600_000);
 
+const messageId = { id: z.int().min(0).max(0x1fffffff), extended: z.boolean().default(false) };
+const fitsId = ({ id, extended }: { readonly id: number; readonly extended: boolean }): boolean =>
+  extended || id <= 0x7ff;
+const ID_TOO_LONG = "has an identifier over 11 bits and is not extended";
+
 const ecu = z.strictObject({
   id: name,
   /** DoIP logical address. */
   address: uint16,
-  can: z.strictObject({
-    extended: z.boolean().default(false),
-    /** Identifier of requests to the ECU. */
-    request: z.int().min(0).max(0x1fffffff),
-    response: z.int().min(0).max(0x1fffffff),
-    functional: z.int().min(0).max(0x1fffffff).optional(),
-    blockSize: z.int().min(0).max(255).default(0),
-    stMinMs: z.number().min(0).max(127).default(0),
-    padding: z.int().min(0).max(255).nullable().default(0xcc),
-  }),
+  can: canSchema,
   hardwareVersion: version,
   serialNumber: z.string().max(16),
   partNumber: z.string().max(16).default("95910-S9000"),
@@ -37,6 +35,35 @@ const ecu = z.strictObject({
   /** 0 first; ECUs of one bus are programmed in that order. */
   priority: z.int().min(0).max(255).default(0),
   healthyRunMs: milliseconds.default(2_000),
+  /** Messages of its application, beside diagnostics. */
+  messages: z
+    .strictObject({
+      cyclic: z
+        .array(
+          z
+            .strictObject({
+              ...messageId,
+              periodMs: z.number().min(1).max(60_000),
+              /** Behind the counter. */
+              data: z.array(z.int().min(0).max(255)).max(7).default([]),
+            })
+            .refine(fitsId, ID_TOO_LONG),
+        )
+        .max(16)
+        .default([]),
+      supervised: z
+        .array(
+          z
+            .strictObject({
+              ...messageId,
+              timeoutMs: z.number().min(1).max(60_000),
+            })
+            .refine(fitsId, ID_TOO_LONG),
+        )
+        .max(16)
+        .default([]),
+    })
+    .optional(),
   behaviours: z.array(behaviourSchema).default([]),
 });
 
@@ -96,8 +123,18 @@ export async function readVehicle(path: string): Promise<Vehicle> {
   for (const { bus, ecus: inZone } of zones) {
     once(
       `${bus.name}: the identifier`,
-      inZone.flatMap(({ can }) => [can.request, can.response]),
+      inZone.flatMap(({ can }) => [addressText(can.request), addressText(can.response)]),
     );
+    const long = inZone.find(({ can }) => bus.dataBitRate === undefined && (can.txDl ?? 8) > 8);
+    if (long !== undefined)
+      throw new FileInvalidError(`${path}: ${long.id}: txDl over 8 on the classic bus ${bus.name}`);
   }
   return read;
+}
+
+/** Two addresses of one bus must differ in it: "0x7e0", "0x6f1 15". */
+function addressText(nAi: NAi): string {
+  const { id, extended, addressByte } = frameAddress(nAi);
+  const width = extended ? " (29 bits)" : "";
+  return `0x${id.toString(16)}${width}${addressByte === undefined ? "" : ` ${addressByte.toString(16)}`}`;
 }

@@ -1,3 +1,4 @@
+import { frameAddress } from "../../emulator/isotp/addressing.ts";
 import type { Trace } from "../../emulator/kernel/trace.ts";
 import { CanFlag } from "../../emulator/wire/can-frame.ts";
 import type { Vehicle } from "../bench/vehicle-file.ts";
@@ -37,8 +38,10 @@ export class EcuLedger {
           last: "unchanged",
         };
         this.#entries.set(id, entry);
-        for (const canId of [can.request, can.response])
-          this.#owners.set(ownerKey(bus.name, canId, can.extended), entry);
+        for (const nAi of [can.request, can.response]) {
+          const { id: canId, extended, addressByte } = frameAddress(nAi);
+          this.#owners.set(ownerKey(bus.name, canId, extended, addressByte), entry);
+        }
       }
     }
     this.#listen(trace);
@@ -64,8 +67,10 @@ export class EcuLedger {
   }
 
   #listen(trace: Trace): void {
-    trace.on("can.frame", ({ source, id, flags, duration }) => {
-      const owner = this.#owners.get(ownerKey(source, id, (flags & CanFlag.Extended) !== 0));
+    trace.on("can.frame", ({ source, id, flags, data, duration }) => {
+      const extended = (flags & CanFlag.Extended) !== 0;
+      const whole = this.#owners.get(ownerKey(source, id, extended));
+      const owner = whole ?? this.#owners.get(ownerKey(source, id, extended, data[0]));
       if (owner === undefined) return;
       owner.frames++;
       owner.wireNs += duration;
@@ -100,4 +105,5 @@ function overall({ last, versionBefore, versionAfter }: Entry): EcuVerdict {
   return last === "rolledBack" ? "rolledBack" : "unchanged";
 }
 
-const ownerKey = (bus: string, id: number, extended: boolean): string => `${bus} ${extended ? "x" : ""}${id}`;
+const ownerKey = (bus: string, id: number, extended: boolean, addressByte?: number): string =>
+  `${bus} ${extended ? "x" : ""}${id} ${addressByte ?? ""}`;

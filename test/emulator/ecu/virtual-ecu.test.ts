@@ -1,10 +1,10 @@
 import { describe, expect, it } from "vitest";
-import { normalFixed } from "../../../emulator/isotp/config.ts";
+import { normalFixed } from "../../../emulator/isotp/addressing.ts";
 import { fdIsoTp } from "../../../emulator/isotp/defaults.ts";
 import { Prng } from "../../../emulator/kernel/prng.ts";
 import { type Instant, ms, s, toSeconds } from "../../../emulator/kernel/time.ts";
 import { toHex } from "../../../emulator/wire/text.ts";
-import { code, image } from "./support/ecu-bench.ts";
+import { ADDRESS, code, image } from "./support/ecu-bench.ts";
 import { updateScript, VehicleBench } from "./support/vehicle-bench.ts";
 
 const BEFORE = image("1.0.0");
@@ -68,6 +68,28 @@ describe("a virtual ECU on a bus", () => {
     bench.ecu.powerOn();
     bench.after(s(1));
     expect(bench.run(["3e 00"])).toEqual(["7e 00"]);
+  });
+
+  it("keeps its session while a request longer than S3 comes in, and loses it after one that broke off", () => {
+    const bench = started({ isotp: { ...ADDRESS, stMin: ms(127) } });
+    const sessions = () =>
+      [...bench.world.trace.events()].flatMap((event) =>
+        event.type === "uds.session" ? [[event.from, event.to]] : [],
+      );
+    bench.run(["10 03"]);
+    const begin = bench.now;
+    expect(bench.run([`2e f1 90 ${"00".repeat(400)}`, "22 f1 86"])).toEqual(["7f 2e 31", "62 f1 86 03"]);
+    expect(toSeconds((bench.now - begin) as Instant)).toBeGreaterThan(5);
+    bench.tester.begin([`2e f1 90 ${"00".repeat(400)}`]);
+    bench.after(s(4));
+    bench.testerNode.reset();
+    bench.after(s(5));
+    expect(sessions()).toEqual([[1, 3]]);
+    bench.after(s(1.2)); // N_Cr, then S3
+    expect(sessions()).toEqual([
+      [1, 3],
+      [3, 1],
+    ]);
   });
 
   it("loses power in the middle of a response without finishing it", () => {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { FaultyCanLink } from "../../../emulator/bus/faulty-can-link.ts";
 import { VirtualCanBus } from "../../../emulator/bus/virtual-can-bus.ts";
-import { normalFixed } from "../../../emulator/isotp/config.ts";
+import { normalFixed } from "../../../emulator/isotp/addressing.ts";
 import { classicIsoTp, fdIsoTp } from "../../../emulator/isotp/defaults.ts";
 import { IsoTpNode } from "../../../emulator/isotp/isotp-node.ts";
 import { UsageError } from "../../../emulator/kernel/errors.ts";

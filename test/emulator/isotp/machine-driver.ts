@@ -1,5 +1,6 @@
 import type { IsoTpConfig } from "../../../emulator/isotp/config.ts";
 import { classicIsoTp } from "../../../emulator/isotp/defaults.ts";
+import type { ReceptionFault, SendingFault } from "../../../emulator/isotp/misbehaviour.ts";
 import { IsoTpReceiver, type ReceiverOutput } from "../../../emulator/isotp/receiver.ts";
 import { IsoTpSender, type SenderOutput } from "../../../emulator/isotp/sender.ts";
 import { type Duration, type Instant, plus, RUN_START } from "../../../emulator/kernel/time.ts";
@@ -17,6 +18,8 @@ const short = (output: SenderOutput | ReceiverOutput): string => {
       return toHex(output.payload);
     case "message":
       return `message ${toHex(output.data)}`;
+    case "begun":
+      return `begun ${output.length}`;
     case "failed":
       return output.result;
     case "sent":
@@ -30,10 +33,11 @@ export class SenderDriver {
   readonly machine: IsoTpSender;
   now: Instant = RUN_START;
 
-  constructor(overrides: Partial<IsoTpConfig> = {}) {
+  constructor(overrides: Partial<IsoTpConfig> = {}, fault?: SendingFault) {
     const { padding: _, ...config } = classicIsoTp(ADDRESS, overrides);
     this.machine = new IsoTpSender(
       overrides.padding === undefined ? config : { ...config, padding: overrides.padding },
+      { reception: () => undefined, sending: () => fault },
     );
   }
 
@@ -79,12 +83,15 @@ export class SenderDriver {
 /** A receiver by hand, like {@link SenderDriver}. */
 export class ReceiverDriver {
   readonly machine: IsoTpReceiver;
+  /** Lengths of the messages whose first frames were accepted. */
+  readonly begun: number[] = [];
   now: Instant = RUN_START;
 
-  constructor(overrides: Partial<IsoTpConfig> = {}) {
+  constructor(overrides: Partial<IsoTpConfig> = {}, fault?: ReceptionFault) {
     const { padding: _, ...config } = classicIsoTp(ADDRESS, overrides);
     this.machine = new IsoTpReceiver(
       overrides.padding === undefined ? config : { ...config, padding: overrides.padding },
+      { reception: () => fault, sending: () => undefined },
     );
   }
 
@@ -115,9 +122,13 @@ export class ReceiverDriver {
     return said;
   }
 
+  /** But for "begun", which {@link begun} tells. */
   said(): string[] {
     const said: string[] = [];
-    for (let output = this.machine.poll(); output !== undefined; output = this.machine.poll()) said.push(short(output));
+    for (let output = this.machine.poll(); output !== undefined; output = this.machine.poll()) {
+      if (output.type === "begun") this.begun.push(output.length);
+      else said.push(short(output));
+    }
     return said;
   }
 }

@@ -127,10 +127,41 @@ describe("decoding N_PDUs", () => {
     expect(decodeNPdu(payload)).toMatchObject({ type: "malformed" });
   });
 
+  // With N_TA or N_AE in the first byte every limit is one byte lower. (Tables 11, 12 and 14)
+  it.each([
+    ["SF, exact", bytes("f103220102"), { type: "SF", start: 2, length: 3 }],
+    ["SF of 6 bytes, the longest without escape", padded("f106", 8), { type: "SF", start: 2, length: 6 }],
+    ["SF of 7 bytes, which needs the escape", padded("f10007", 12), { type: "SF", start: 3, length: 7 }],
+    ["SF with escape, the longest in 12", padded("f10009", 12), { type: "SF", start: 3, length: 9 }],
+    ["SF with escape, the longest", padded("f1003d", 64), { type: "SF", start: 3, length: 61 }],
+    ["FF of 7 bytes", padded("f11007", 8), { type: "FF", start: 3, length: 7 }],
+    ["FF of 62 bytes in 64", padded("f1103e", 64), { type: "FF", start: 3, length: 62 }],
+    ["FF with escape", padded("f1100000001000", 8), { type: "FF", start: 7, length: 4096 }],
+    ["CF", bytes("f12f01"), { type: "CF", start: 2, sn: 15 }],
+    ["FC", bytes("f1300814"), { type: "FC", flowStatus: 0, blockSize: 8, stMin: ms(20) }],
+  ] as const)("reads %s behind an address byte", (_, payload, pdu) => {
+    expect(decodeNPdu(payload, 1)).toMatchObject(pdu);
+  });
+
+  it.each([
+    ["nothing but the address", bytes("f1")],
+    ["SF_DL 7 in 8 bytes", padded("f107", 8)],
+    ["SF_DL over the frame", bytes("f10322")],
+    ["SF with escape that fits 8 bytes", padded("f10006", 12)],
+    ["SF with escape over the frame", padded("f1000a", 12)],
+    ["FF_DL 6", padded("f11006", 8)],
+    ["FF_DL 61 in 64 bytes", padded("f1103d", 64)],
+    ["FF with escape for 4095", padded("f1100000000fff", 8)],
+    ["CF without data", bytes("f121")],
+    ["FC of 2 bytes", bytes("f13000")],
+  ])("ignores %s behind an address byte", (_, payload) => {
+    expect(decodeNPdu(payload, 1)).toMatchObject({ type: "malformed" });
+  });
+
   it("gives a value that stays within the payload for any bytes", () => {
     fc.assert(
-      fc.property(fc.uint8Array({ maxLength: 64 }), (payload) => {
-        const pdu = decodeNPdu(payload);
+      fc.property(fc.uint8Array({ maxLength: 64 }), fc.constantFrom(0, 1), (payload, addressLength) => {
+        const pdu = decodeNPdu(payload, addressLength);
         if (pdu.type === "SF") expect(pdu.start + pdu.length).toBeLessThanOrEqual(payload.length);
         if (pdu.type === "FF" || pdu.type === "CF") expect(pdu.start).toBeLessThan(payload.length);
         if (pdu.type === "FF") expect(pdu.length).toBeGreaterThan(payload.length - pdu.start);

@@ -85,6 +85,7 @@ export class VehicleBench {
   readonly ecu: VirtualEcu;
   readonly config: EcuConfig;
   readonly tester: ScriptTester;
+  readonly testerNode: IsoTpNode;
 
   constructor(overrides: Partial<Parameters<typeof defaultEcuConfig>[0]> = {}, dataBitRate?: number) {
     const { timeline, trace } = this.world;
@@ -95,8 +96,8 @@ export class VehicleBench {
     const link = this.bus.join("ECU_011");
     const parts = { timeline, tracer: trace, crypto: nodeCrypto, prng: new Prng("ECU_011"), link };
     this.ecu = this.world.add("ECU_011", new VirtualEcu(this.config, parts));
-    const node = new IsoTpNode("tester", this.bus.join("tester"), timeline, trace);
-    this.world.add("tester node", node);
+    const node = this.world.add("tester node", new IsoTpNode("tester", this.bus.join("tester"), timeline, trace));
+    this.testerNode = node;
     const { txId, rxId, extended } = this.config.isotp.address;
     const mine: IsoTpConfig = { ...this.config.isotp, address: { txId: rxId, rxId: txId, extended } };
     this.tester = this.world.add("tester", new ScriptTester(node, mine, this.config.uds.seedKey));
