@@ -10,14 +10,14 @@ interface MessageId {
 }
 
 /** A frame that the application sends for as long as it runs. */
-export interface CyclicMessage extends MessageId {
+interface CyclicMessage extends MessageId {
   readonly period: Duration;
   /** Up to 7 bytes behind the counter, which is the first byte: it goes from FF to 00. */
   readonly data: Uint8Array;
 }
 
 /** A frame of another node that the application needs. */
-export interface SupervisedMessage extends MessageId {
+interface SupervisedMessage extends MessageId {
   /** How long it may be missing; then, and after each further such time, the test of `dtc` fails. */
   readonly timeout: Duration;
   readonly dtc: number;

@@ -5,6 +5,7 @@ import type { Prng } from "../kernel/prng.ts";
 import { type Duration, earliest, type Instant, plus } from "../kernel/time.ts";
 import type { Tracer } from "../kernel/trace.ts";
 import { DONE, type Misbehaviour, type RequestFacts, refused, type UdsHost, type Work } from "../uds/host.ts";
+import type { SecretsHost } from "../uds/host-secrets.ts";
 import { joined } from "../uds/service.ts";
 import { readAddressAndSize } from "../uds/services/address-and-size.ts";
 import { decodeImageHeader, IMAGE_HEADER_LENGTH } from "../wire/image-header.ts";
@@ -88,6 +89,7 @@ export class Programming implements UdsHost, Stateful<ProgrammingState> {
   readonly dids = DIDS;
   readonly routines = ROUTINES;
   readonly security: SecurityMemory;
+  readonly secrets: SecretsHost;
   readonly dtc: DtcMemory;
   readonly communication: ApplicationMessages;
   readonly #config: EcuConfig;
@@ -102,6 +104,8 @@ export class Programming implements UdsHost, Stateful<ProgrammingState> {
     this.#config = config;
     this.#parts = parts;
     this.security = parts.security;
+    const { crypto, prng } = parts;
+    this.secrets = { crypto, random: (length) => prng.bytes(length) };
     this.dtc = parts.dtc;
     this.communication = parts.messages;
   }

@@ -1,8 +1,16 @@
 import { type Duration, ms, s } from "../kernel/time.ts";
 import type { SeedKeyFormula } from "../wire/seed-key.ts";
+import type { AuthenticationConfig } from "./authentication/config.ts";
+
+/**
+ * Whose manners the server has: those of ISO 14229-1, or those of the family's bootloader. (docs/protocols/ecu.md, the
+ * family's bootloader)
+ */
+type UdsDialect = "iso14229" | "familyBootloader";
 
 /** How one server keeps time, and what it asks of a tester. Plain data. */
 export interface UdsConfig {
+  readonly dialect: UdsDialect;
   /** P2Server_max: how long an answer, or the first 0x78, may take. (ISO 14229-2:2021, Table 4) */
   readonly p2Server: Duration;
   /** P2*Server_max: how long it may take after a 0x78. */
@@ -28,6 +36,8 @@ export interface UdsConfig {
   readonly linkBitRates: readonly number[];
   /** How the ECU goes down. Without it there is no enableRapidPowerShutDown. (11 04) */
   readonly powerDown?: PowerDown;
+  /** Without it there is no 0x29. */
+  readonly authentication?: AuthenticationConfig;
 }
 
 /** What a keyOffOnReset takes before the ECU starts again. */
@@ -42,6 +52,7 @@ interface PowerDown {
 const BLOCK_LENGTH = 127 * 32 + 2;
 
 export const defaultUdsConfig = (overrides: Partial<UdsConfig> = {}): UdsConfig => ({
+  dialect: "iso14229",
   p2Server: ms(50),
   p2StarServer: s(5),
   p2ServerMargin: ms(5),

@@ -2,6 +2,7 @@ import type { Instant } from "../kernel/time.ts";
 import type { Session } from "../wire/uds.ts";
 import type { CommunicationHost } from "./host-communication.ts";
 import type { DtcHost } from "./host-dtc.ts";
+import type { SecretsHost } from "./host-secrets.ts";
 import type { SecurityHost } from "./host-security.ts";
 import type { Work } from "./work.ts";
 
@@ -45,6 +46,7 @@ export interface UdsHost {
   readonly security: SecurityHost;
   /** Undefined: it has none but diagnostic messages. */
   readonly communication?: CommunicationHost;
+  readonly secrets: SecretsHost;
   /** Undefined: it has no DTC memory. */
   readonly dtc?: DtcHost;
 

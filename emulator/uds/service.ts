@@ -1,5 +1,6 @@
 import type { Instant } from "../kernel/time.ts";
 import { Nrc, POSITIVE_RESPONSE_OFFSET, Session } from "../wire/uds.ts";
+import { type AuthenticationMemory, NOT_AUTHENTICATED } from "./authentication/memory.ts";
 import type { UdsConfig } from "./config.ts";
 import type { Access, UdsHost, Work } from "./host.ts";
 
@@ -26,6 +27,7 @@ export interface ServerMemory {
   /** 11 04 was asked for. */
   rapidPowerShutDown: boolean;
   link: LinkMemory;
+  authentication: AuthenticationMemory;
 }
 
 /** 0x87: bit/s. */
@@ -42,6 +44,7 @@ export const freshMemory = (): ServerMemory => ({
   download: undefined,
   rapidPowerShutDown: false,
   link: {},
+  authentication: NOT_AUTHENTICATED,
 });
 
 /** Every transition, also into the session that is active, locks security and ends a download. (Figure 7) */
@@ -50,7 +53,9 @@ export function enterSession(memory: ServerMemory, session: Session): void {
   memory.unlocked = false;
   memory.seed = undefined;
   memory.download = undefined;
-  if (session === Session.Default) memory.link = {};
+  if (session !== Session.Default) return;
+  memory.link = {};
+  memory.authentication = NOT_AUTHENTICATED;
 }
 
 /** The resetTypes that reset. (ISO 14229-1:2020, Table 34) */
@@ -90,6 +95,8 @@ export interface Service {
   /** Whether that ECU has it; every one if left out. */
   offered?(host: UdsHost): boolean;
   run(request: Uint8Array, context: ServiceContext): Answer;
+  /** What the end of the work that `run` left "busy" leads to: another piece of work, or the answer. */
+  next?(outcome: Work, context: ServiceContext): Answer;
   /** The work that `run` left "busy" has ended. */
   ended?(succeeded: boolean, context: ServiceContext): void;
 }

@@ -14,8 +14,9 @@ import {
   type Service,
 } from "./service.ts";
 import { downTime } from "./services/ecu-reset.ts";
-import { SERVICES } from "./services/index.ts";
+import { servicesOf } from "./services/index.ts";
 import { ZERO_SUB_FUNCTION } from "./services/tester-present.ts";
+import type { Work } from "./work.ts";
 
 export type UdsInput =
   | { readonly type: "request"; readonly data: Uint8Array; readonly functional: boolean }
@@ -81,6 +82,7 @@ export class UdsServer implements Machine<UdsInput, UdsOutput>, Stateful<UdsServ
   readonly #name: string;
   readonly #config: UdsConfig;
   readonly #host: UdsHost;
+  readonly #services: ReadonlyMap<number, Service>;
   readonly #tracer: Tracer;
   #memory: ServerMemory = freshMemory();
   #work: InProgress | undefined;
@@ -93,6 +95,7 @@ export class UdsServer implements Machine<UdsInput, UdsOutput>, Stateful<UdsServ
     this.#name = name;
     this.#config = config;
     this.#host = host;
+    this.#services = servicesOf(config);
     this.#tracer = tracer;
   }
 
@@ -190,7 +193,7 @@ export class UdsServer implements Machine<UdsInput, UdsOutput>, Stateful<UdsServ
       return;
     }
     this.#s3At = undefined;
-    const service = SERVICES.get(sid);
+    const service = this.#services.get(sid);
     const misbehaviour = this.#host.misbehave({ sid, block: this.#blockOf(data) }, now);
     if (misbehaviour?.type === "silence") return;
     const { session: before, link } = this.#memory;
@@ -224,8 +227,11 @@ export class UdsServer implements Machine<UdsInput, UdsOutput>, Stateful<UdsServ
 
   /** The checks that are the same for all services, in their order. (ISO 14229-1:2020, Figures 5 and 6) */
   #refusal(data: Uint8Array, service: Service): Nrc | undefined {
-    const { session, unlocked } = this.#memory;
+    const { session, unlocked, authentication } = this.#memory;
     if (!service.sessions.includes(session)) return Nrc.ServiceNotSupportedInActiveSession;
+    const { authentication: config } = this.#config;
+    if (config?.services.includes(service.sid) === true && !authentication.authenticated)
+      return Nrc.AuthenticationRequired;
     if (service.unlocked && !unlocked) return Nrc.SecurityAccessDenied;
     if (typeof service.subFunctions === "string") return undefined;
     const octet = data[1];
@@ -269,12 +275,14 @@ export class UdsServer implements Machine<UdsInput, UdsOutput>, Stateful<UdsServ
       return;
     }
     this.#work = undefined;
-    SERVICES.get(work.sid)?.ended?.(outcome.type === "done", this.#context(now));
-    const reset = work.reset === undefined ? {} : { reset: work.reset };
-    const answer: Answer =
-      outcome.type === "done"
-        ? { type: "positive", response: joined(work.response, outcome.record), ...reset }
-        : { type: "negative", nrc: outcome.nrc };
+    const service = this.#services.get(work.sid);
+    service?.ended?.(outcome.type === "done", this.#context(now));
+    const answer = service?.next?.(outcome, this.#context(now)) ?? answerOf(work, outcome);
+    if (answer.type === "busy") {
+      this.#work = { ...work, response: answer.response, until: answer.until };
+      if (work.pendingAt <= now) this.#sendPending(this.#work, now);
+      return;
+    }
     this.#give(work.sid, answer, work, now);
     this.#restartS3(now);
   }
@@ -328,6 +336,13 @@ export class UdsServer implements Machine<UdsInput, UdsOutput>, Stateful<UdsServ
     if (data[0] !== Sid.TransferData || download === undefined) return undefined;
     return data[1] === download.lastCounter && download.blocks > 0 ? download.blocks : download.blocks + 1;
   }
+}
+
+/** The answer that was waiting for its work to end. */
+function answerOf(work: InProgress, outcome: Exclude<Work, { type: "busy" }>): Answer {
+  if (outcome.type === "refused") return { type: "negative", nrc: outcome.nrc };
+  const reset = work.reset === undefined ? {} : { reset: work.reset };
+  return { type: "positive", response: joined(work.response, outcome.record), ...reset };
 }
 
 /** A tester keeps sessions alive without regard to what else goes on; it wants no answer and gets none. */

@@ -58,7 +58,7 @@ export function ecuConfig(vehicle: Vehicle, zone: VehicleZone, ecu: VehicleEcu, 
     name: ecu.id,
     isotp: ecuIsoTp(zone, ecu),
     imagePublicKey,
-    uds: { seedKey: ecu.seedKey },
+    uds: { seedKey: ecu.seedKey, dialect: ecu.dialect },
     boot: { healthyRun: ms(ecu.healthyRunMs) },
     identity: {
       vin: vehicle.vin,

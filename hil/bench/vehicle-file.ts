@@ -32,6 +32,8 @@ const ecu = z.strictObject({
   /** What it runs when it leaves the factory. */
   software: z.strictObject({ version, firmware: z.string() }),
   seedKey: z.enum(["tc375Bootloader", "xorAbcd1234", "xorA5a5a5a5", "identity"]).default("tc375Bootloader"),
+  /** Whose manners its UDS server has. */
+  dialect: z.enum(["iso14229", "familyBootloader"]).default("iso14229"),
   /** 0 first; ECUs of one bus are programmed in that order. */
   priority: z.int().min(0).max(255).default(0),
   healthyRunMs: milliseconds.default(2_000),

@@ -1,7 +1,21 @@
-import { createHash, createPublicKey, type KeyObject, verify } from "node:crypto";
-import type { Crypto, SignatureAlgorithm } from "../../emulator/kernel/crypto.ts";
+import {
+  createCipheriv,
+  createDecipheriv,
+  createHash,
+  createHmac,
+  createPrivateKey,
+  createPublicKey,
+  type KeyObject,
+  verify,
+  X509Certificate,
+} from "node:crypto";
+import type { Certificate, Crypto, SignatureAlgorithm } from "../../emulator/kernel/crypto.ts";
+import { signingKey, signWith } from "./signing-key.ts";
 
 const RSA_MODULUS_BITS_MIN = 2048;
+const GCM = "aes-128-gcm";
+const GCM_TAG_LENGTH = 16;
+const ALGORITHMS: readonly SignatureAlgorithm[] = ["ECDSA-P256-SHA256", "RSA-PKCS1-SHA256"];
 
 /** The cryptography of the pure rooms, over node:crypto. Total: whatever can't be read does not verify. */
 export const nodeCrypto: Crypto = {
@@ -18,7 +32,71 @@ export const nodeCrypto: Crypto = {
       return false;
     }
   },
+
+  sign(algorithm, privateKey, message) {
+    try {
+      const key = signingKey(createPrivateKey({ key: Buffer.from(privateKey), format: "der", type: "pkcs8" }));
+      return key.algorithm === algorithm ? signWith(key, message) : undefined;
+    } catch {
+      return undefined;
+    }
+  },
+
+  readCertificate(data) {
+    try {
+      const certificate = new X509Certificate(data);
+      return certificate.raw.length === data.length ? factsOf(certificate) : undefined;
+    } catch {
+      return undefined;
+    }
+  },
+
+  certificateSignedBy(data, issuerKey) {
+    try {
+      const key = createPublicKey({ key: Buffer.from(issuerKey), format: "der", type: "spki" });
+      return new X509Certificate(data).verify(key);
+    } catch {
+      return false;
+    }
+  },
+
+  hmacSha256(key, data) {
+    return new Uint8Array(createHmac("sha256", key).update(data).digest());
+  },
+
+  aesGcmSeal(key, nonce, header, plain) {
+    const cipher = createCipheriv(GCM, key, nonce).setAAD(header);
+    return new Uint8Array(Buffer.concat([cipher.update(plain), cipher.final(), cipher.getAuthTag()]));
+  },
+
+  aesGcmOpen(key, nonce, header, sealed) {
+    const end = sealed.length - GCM_TAG_LENGTH;
+    if (end < 0) return undefined;
+    const decipher = createDecipheriv(GCM, key, nonce).setAAD(header).setAuthTag(sealed.subarray(end));
+    const plain = decipher.update(sealed.subarray(0, end));
+    try {
+      return new Uint8Array(Buffer.concat([plain, decipher.final()]));
+    } catch {
+      return undefined;
+    }
+  },
 };
+
+function factsOf(certificate: X509Certificate): Certificate {
+  const { subject, issuer, serialNumber, ca: authority, publicKey } = certificate;
+  const spki = publicKey.export({ format: "der", type: "spki" });
+  return {
+    subject,
+    issuer,
+    organization: /^O=(.*)$/m.exec(subject)?.[1],
+    serialNumber,
+    validFrom: certificate.validFromDate.getTime() / 1000,
+    validTo: certificate.validToDate.getTime() / 1000,
+    authority,
+    publicKey: new Uint8Array(spki),
+    algorithm: ALGORITHMS.find((algorithm) => fits(algorithm, publicKey)),
+  };
+}
 
 /** A key of another kind never verifies, nor does an RSA key that is too short to be worth anything. */
 function fits(algorithm: SignatureAlgorithm, key: KeyObject): boolean {

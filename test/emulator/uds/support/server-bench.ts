@@ -1,4 +1,4 @@
-import type { Prng } from "../../../../emulator/kernel/prng.ts";
+import { Prng } from "../../../../emulator/kernel/prng.ts";
 import { Pump } from "../../../../emulator/kernel/pump.ts";
 import { type Duration, type Instant, NO_TIME, plus } from "../../../../emulator/kernel/time.ts";
 import { World } from "../../../../emulator/kernel/world.ts";
@@ -16,6 +16,7 @@ import {
 import type { SecurityHost } from "../../../../emulator/uds/host-security.ts";
 import { type UdsInput, type UdsOutput, UdsServer } from "../../../../emulator/uds/uds-server.ts";
 import { fromHex, toHex } from "../../../../emulator/wire/text.ts";
+import { nodeCrypto } from "../../../../hil/crypto/node-crypto.ts";
 
 const bytes = (hex: string): Uint8Array => fromHex(hex.replaceAll(" ", "")) as Uint8Array;
 const hex = (data: Uint8Array): string => toHex(data).replaceAll(/(..)(?!$)/g, "$1 ");
@@ -66,6 +67,8 @@ class ScriptedHost implements UdsHost {
     [0xf1a2, new Uint8Array(3000)],
   ]);
   readonly security: ScriptedSecurity;
+  readonly secrets = { crypto: nodeCrypto, random: (length: number) => this.#prng.bytes(length) };
+  readonly #prng = new Prng("scripted host");
   readonly calls: string[] = [];
   busyFor: Duration = NO_TIME;
   outcome: Work = DONE;
