@@ -1,6 +1,7 @@
 import type { IsoTpConfig } from "../isotp/config.ts";
 import { type Duration, ms, s } from "../kernel/time.ts";
 import { defaultUdsConfig, type UdsConfig } from "../uds/config.ts";
+import type { ImageSignatureName } from "../wire/image-header.ts";
 import type { MessagesConfig } from "./application-messages.ts";
 import type { Behaviour } from "./behaviours.ts";
 import type { Bank } from "./boot-metadata.ts";
@@ -64,6 +65,8 @@ export interface EcuConfig {
   readonly isotp: IsoTpConfig;
   readonly uds: UdsConfig;
   readonly identity: EcuIdentity;
+  /** How images must be signed; any other way is refused, however good the signature. */
+  readonly imageSignature: ImageSignatureName;
   /** Whose signature images must have: SubjectPublicKeyInfo, DER. */
   readonly imagePublicKey: Uint8Array;
   /** The module with both banks. */
@@ -129,6 +132,7 @@ export const defaultEcuConfig = (
   securityFlash: FAMILY_SECURITY_FLASH,
   banks: FAMILY_BANKS,
   behaviours: [],
+  imageSignature: "ecdsaP256",
   ...given,
   uds: defaultUdsConfig(given.uds),
   identity: {

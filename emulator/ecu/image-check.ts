@@ -3,8 +3,8 @@ import {
   checkImage,
   decodeImageHeader,
   IMAGE_HEADER_LENGTH,
+  IMAGE_SIGNATURES,
   type ImageHeader,
-  ImageSignature,
 } from "../wire/image-header.ts";
 import type { ImageStatus } from "../wire/uds.ts";
 import { packVersion } from "../wire/version.ts";
@@ -38,9 +38,9 @@ export function checkBank(
   const code = flash.read(address + IMAGE_HEADER_LENGTH, header.size);
   const contents = checkImage(header, code, (data) => crypto.sha256(data));
   if (contents !== "ok") return found(contents);
+  const { code: expected, algorithm } = IMAGE_SIGNATURES[config.imageSignature];
   const genuine =
-    header.signatureAlgorithm === ImageSignature.EcdsaP256 &&
-    crypto.verify("ECDSA-P256-SHA256", config.imagePublicKey, signed, header.signature);
+    header.signatureAlgorithm === expected && crypto.verify(algorithm, config.imagePublicKey, signed, header.signature);
   if (!genuine) return found("signatureWrong");
   if (header.ecu !== config.name) return found("ecuWrong");
   if (header.hardwareVersion !== packVersion(config.identity.hardwareVersion)) return found("hardwareWrong");

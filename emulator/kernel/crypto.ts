@@ -1,5 +1,5 @@
 /** How an image or package is signed. */
-export type SignatureAlgorithm = "ECDSA-P256-SHA256" | "RSA-PKCS1-SHA256";
+export type SignatureAlgorithm = "ECDSA-P256-SHA256" | "Ed25519" | "ML-DSA-65" | "RSA-PKCS1-SHA256";
 
 /** What an X.509 certificate says of itself; whether it is true is another question. (RFC 5280, 4.1) */
 export interface Certificate {
@@ -31,7 +31,8 @@ export interface Crypto {
 
   /**
    * @param publicKey SubjectPublicKeyInfo, DER (RFC 5280, 4.1.2.7)
-   * @param signature ECDSA: r and s, 32 bytes each (IEEE P1363); RSA: as long as the modulus (RFC 8017, 8.2)
+   * @param signature ECDSA: r and s, 32 bytes each (IEEE P1363); Ed25519: 64 bytes (RFC 8032, 5.1.6); ML-DSA-65: 3309
+   *   bytes, pure, with an empty context (FIPS 204, 5.2); RSA: as long as the modulus (RFC 8017, 8.2)
    */
   verify(algorithm: SignatureAlgorithm, publicKey: Uint8Array, message: Uint8Array, signature: Uint8Array): boolean;
 

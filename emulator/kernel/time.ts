@@ -9,7 +9,7 @@ export type Instant = number & { readonly [unit]: "Instant" };
 export const RUN_START = 0 as Instant;
 export const NO_TIME = 0 as Duration;
 
-/** Durations are integers: a fraction of a nanosecond is rounded to the nearest. @internal for tests */
+/** Durations are integers: a fraction of a nanosecond is rounded to the nearest. */
 export const ns = (count: number): Duration => Math.round(count) as Duration;
 export const us = (count: number): Duration => Math.round(count * 1_000) as Duration;
 export const ms = (count: number): Duration => Math.round(count * 1_000_000) as Duration;

@@ -77,6 +77,15 @@ export const TRACE_EVENTS = {
   "uds.link": { bitRate: "uint" },
   /** The status byte of a DTC, 24 bits, changed. (ISO 14229-1:2020, D.2) */
   "dtc.status": { dtc: "uint", from: "uint", to: "uint" },
+
+  /**
+   * Programs outside, by the number of their connection; `door` is "socketcand", "slcan", "pty" or "doip", `source` what
+   * it leads to. `door.input` is what they sent, as it was handed in.
+   */
+  "door.opened": { door: "name", client: "uint" },
+  "door.input": { client: "uint", data: "bytes" },
+  "door.closed": { client: "uint" },
+  "door.refused": { client: "uint", code: "name", reason: "text" },
 } as const satisfies Readonly<Record<string, Readonly<Record<string, FieldKind>>>>;
 
 type FieldKind = "name" | "text" | "uint" | "bytes";

@@ -40,6 +40,9 @@ export function dlcOfLength(length: number): number | undefined {
   return dlc === NO_DLC ? undefined : dlc;
 }
 
+/** How many bytes a DLC says; over 8 in CAN FD frames only. @param dlc 0 to 15 */
+export const canLengthOfDlc = (dlc: number): number => LENGTHS[dlc] as number;
+
 /** The shortest data field that holds `least` bytes. @param least 0 to 64 */
 export const canLengthAtLeast = (least: number): number => LENGTH_AT_LEAST[least] as number;
 

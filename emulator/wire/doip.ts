@@ -175,10 +175,18 @@ export function decodeDoipHeader(bytes: Uint8Array, payloadMax: number): DoipHea
   return { type: "header", payloadType, payloadLength };
 }
 
+/** Whether a whole message acknowledges a diagnostic message, positively. */
+export const isDoipAcknowledgement = (message: Uint8Array): boolean =>
+  message[2] === DoipPayloadType.DiagnosticAck >> 8 && message[3] === (DoipPayloadType.DiagnosticAck & 0xff);
+
+/** Whether messages other than questions may have that protocol version. */
+export const isDoipVersion = (version: number): boolean =>
+  version === DoipVersion.Iso2012 || version === DoipVersion.Iso2019;
+
 /** Version FF is for the one who asks before knowing what the vehicle speaks. (ISO 13400-2:2019, Table 16) */
 function isPattern(version: number, inverse: number, payloadType: number): boolean {
   if ((version ^ inverse) !== 0xff) return false;
-  if (version === DoipVersion.Iso2012 || version === DoipVersion.Iso2019) return true;
+  if (isDoipVersion(version)) return true;
   const asks =
     payloadType >= DoipPayloadType.VehicleIdentificationRequest &&
     payloadType <= DoipPayloadType.VehicleIdentificationRequestVin;

@@ -1,3 +1,4 @@
+import type { SignatureAlgorithm } from "../kernel/crypto.ts";
 import { crc32 } from "./crc32.ts";
 import { readAscii, toHex, writeAscii } from "./text.ts";
 import type { PackedVersion } from "./version.ts";
@@ -16,8 +17,13 @@ const ECU_LENGTH = 16;
 const DIGEST_LENGTH = 32;
 const SIGNATURE_MAX = IMAGE_HEADER_LENGTH - SIGNED_LENGTH - 4;
 
-/** 1 is ECDSA P-256 with SHA-256; the other codes are kept for what is to come. */
-export const ImageSignature = { None: 0, EcdsaP256: 1, Ed25519: 2, MlDsa65: 3 } as const;
+/** How an image may be signed, and the code for that in its header; 0 is no signature at all. */
+export const IMAGE_SIGNATURES = {
+  ecdsaP256: { code: 1, algorithm: "ECDSA-P256-SHA256" },
+  ed25519: { code: 2, algorithm: "Ed25519" },
+  mlDsa65: { code: 3, algorithm: "ML-DSA-65" },
+} as const satisfies Readonly<Record<string, { readonly code: number; readonly algorithm: SignatureAlgorithm }>>;
+export type ImageSignatureName = keyof typeof IMAGE_SIGNATURES;
 
 const Offset = {
   magic: 0,
@@ -50,6 +56,7 @@ export interface ImageHeader {
   readonly hardwareVersion: PackedVersion;
   /** SHA-256 of the code. */
   readonly digest: Uint8Array;
+  /** A code of {@link IMAGE_SIGNATURES}, or any other byte. */
   readonly signatureAlgorithm: number;
   readonly signature: Uint8Array;
 }

@@ -51,7 +51,9 @@ export type DoipEntityInput =
   /** What an ECU answers. Dropped when that tester is not connected any more. */
   | { readonly type: "respond"; readonly source: number; readonly tester: number; readonly data: Uint8Array }
   /** Asks whether the tester is still there; closes the connection if it does not answer. */
-  | { readonly type: "checkAlive" };
+  | { readonly type: "checkAlive" }
+  /** What has become of a `contested` activation. `granted`: the address is free now. */
+  | { readonly type: "decided"; readonly granted: boolean };
 
 /** A diagnostic message of the tester that has activated routing, for an address that we know. */
 export interface DiagnosticRequest {
@@ -64,11 +66,13 @@ export type DoipEntityOutput =
   | { readonly type: "bytes"; readonly data: Uint8Array }
   | { readonly type: "close" }
   /** Wants an `acknowledge` or a `refuse`. */
-  | { readonly type: "request"; readonly request: DiagnosticRequest };
+  | { readonly type: "request"; readonly request: DiagnosticRequest }
+  /** Routing is asked for by a tester that is active on another connection: that one is to be checked. Wants `decided`. */
+  | { readonly type: "contested"; readonly tester: number };
 
 type State =
   | { readonly name: "closed" }
-  | { readonly name: "open"; readonly deadline: Instant }
+  | { readonly name: "open"; readonly deadline: Instant; readonly contested?: number }
   | {
       readonly name: "active";
       readonly tester: number;
@@ -87,18 +91,26 @@ const CLOSED: State = { name: "closed" };
 export class DoipEntity implements Machine<DoipEntityInput, DoipEntityOutput>, Stateful<DoipEntityState> {
   readonly #config: DoipEntityConfig;
   readonly #timing: DoipEntityTiming;
+  readonly #isElsewhere: (tester: number) => boolean;
   readonly #framer = new DoipFramer(PAYLOAD_MAX);
   #outputs: DoipEntityOutput[] = [];
   #state: State = CLOSED;
 
-  constructor(config: DoipEntityConfig) {
+  /** @param isElsewhere whether a tester is active on another connection of the same entity */
+  constructor(config: DoipEntityConfig, isElsewhere: (tester: number) => boolean = () => false) {
     this.#config = config;
+    this.#isElsewhere = isElsewhere;
     this.#timing = { ...TIMING, ...config.timing };
   }
 
   /** The tester that has activated routing. */
   get tester(): number | undefined {
     return this.#state.name === "active" ? this.#state.tester : undefined;
+  }
+
+  /** It has been asked whether it is still there, and has not answered yet. */
+  get checkingAlive(): boolean {
+    return this.#state.name === "active" && this.#state.aliveDeadline !== undefined;
   }
 
   get connected(): boolean {
@@ -130,6 +142,9 @@ export class DoipEntity implements Machine<DoipEntityInput, DoipEntityOutput>, S
       }
       case "checkAlive":
         this.#checkAlive(now);
+        return;
+      case "decided":
+        this.#decided(input.granted, now);
         return;
     }
   }
@@ -207,6 +222,23 @@ export class DoipEntity implements Machine<DoipEntityInput, DoipEntityOutput>, S
   #activation(request: DoipMessage & { type: "routingActivationRequest" }, now: Instant): void {
     const { source: tester, activationType } = request;
     const code = this.#activationCode(tester, activationType);
+    const contested = code === RoutingActivationCode.Activated && this.#state.name === "open";
+    if (contested && this.#isElsewhere(tester)) {
+      this.#state = { ...(this.#state as Extract<State, { name: "open" }>), contested: tester };
+      this.#outputs.push({ type: "contested", tester });
+    } else {
+      this.#activate(tester, code, now);
+    }
+  }
+
+  /** (ISO 13400-2:2019, 7.2, Figure 12: the old connection of that address was asked whether it is alive) */
+  #decided(granted: boolean, now: Instant): void {
+    if (this.#state.name !== "open" || this.#state.contested === undefined) return;
+    const { Activated, SourceAddressAlreadyActive } = RoutingActivationCode;
+    this.#activate(this.#state.contested, granted ? Activated : SourceAddressAlreadyActive, now);
+  }
+
+  #activate(tester: number, code: number, now: Instant): void {
     this.#write({ type: "routingActivationResponse", tester, entity: this.#config.address, code }, now);
     if (code !== RoutingActivationCode.Activated) {
       this.#close();

@@ -41,21 +41,39 @@ export interface ZonalGatewayParts {
   readonly timeline: Timeline;
   readonly tracer: Tracer;
   /** The server's end. If it can stop listening, it does so while power is off. */
-  readonly stream: StreamLink & { setListening?(listening: boolean): void };
+  readonly stream: ServerEnd;
+  /** Further sockets, for testers besides the vehicle gateway. */
+  readonly testerStreams?: readonly ServerEnd[];
   /** The gateway's place on the zone's bus, switched with its power. */
   readonly link: CanLink;
 }
 
+type ServerEnd = StreamLink & { setListening?(listening: boolean): void };
+
+/** One TCP socket of the entity. */
+interface Connection {
+  readonly stream: ServerEnd;
+  readonly entity: DoipEntity;
+  readonly pump: Pump<DoipEntityInput, DoipEntityOutput>;
+  /** It wants the address of a tester that is active on another one, which is being asked whether it is alive. */
+  contests: Connection | undefined;
+}
+
+/** A request, and the index of the connection that it came by. */
+interface Routed extends DiagnosticRequest {
+  readonly connection: number;
+}
+
 /** Messages for one bus address. The first one is being sent. */
 interface RouteState {
-  readonly queue: readonly DiagnosticRequest[];
-  /** The tester that is to get what the ECU says: the one that asked last. */
-  readonly tester: number | undefined;
+  readonly queue: readonly Routed[];
+  /** The tester that is to get what the ECU says, the one that asked last, and its connection. */
+  readonly tester: { readonly address: number; readonly connection: number } | undefined;
 }
 
 export interface ZonalGatewayState {
   readonly powered: boolean;
-  readonly entity: DoipEntityState;
+  readonly connections: readonly { readonly entity: DoipEntityState; readonly contests: number | undefined }[];
   readonly isotp: IsoTpNodeState;
   readonly routes: readonly RouteState[];
 }
@@ -83,8 +101,7 @@ const FRESH_ROUTE: RouteState = { queue: [], tester: undefined };
 export class ZonalGateway implements Stateful<ZonalGatewayState> {
   readonly #config: ZonalGatewayConfig;
   readonly #parts: ZonalGatewayParts;
-  readonly #entity: DoipEntity;
-  readonly #pump: Pump<DoipEntityInput, DoipEntityOutput>;
+  readonly #connections: readonly Connection[];
   readonly #isotp: IsoTpNode;
   readonly #routes: readonly Route[];
   #powered = true;
@@ -97,18 +114,8 @@ export class ZonalGateway implements Stateful<ZonalGatewayState> {
     const ecus = config.ecus.map((ecu) => this.#physical(ecu));
     const { functional } = config;
     this.#routes = functional === undefined ? ecus : [...ecus, this.#functional(functional)];
-    this.#entity = new DoipEntity({
-      address: config.address,
-      testers: config.testerAddresses,
-      targets: [config.address, ...this.#routes.map(({ address }) => address)],
-      ...(config.timing === undefined ? {} : { timing: config.timing }),
-    });
-    this.#pump = new Pump(this.#entity, parts.timeline, (output) => this.#entitySaid(output));
-    parts.stream.attach({
-      opened: () => this.#opened(),
-      received: (data) => this.#received(data),
-      closed: () => this.#pump.push({ type: "closed" }),
-    });
+    const { stream, testerStreams = [] } = parts;
+    this.#connections = [stream, ...testerStreams].map((each, index) => this.#listen(each, index));
   }
 
   get powered(): boolean {
@@ -123,11 +130,14 @@ export class ZonalGateway implements Stateful<ZonalGatewayState> {
     if (!this.#powered) return;
     this.#powered = false;
     this.#record(0);
-    this.#pump.push({ type: "closed" });
+    for (const connection of this.#connections) {
+      connection.contests = undefined;
+      connection.pump.push({ type: "closed" });
+    }
     for (const route of this.#routes) route.state = FRESH_ROUTE;
     this.#isotp.reset();
     this.#parts.link.setActive(false);
-    this.#parts.stream.setListening?.(false);
+    for (const { stream } of this.#connections) stream.setListening?.(false);
   }
 
   powerOn(): void {
@@ -135,13 +145,16 @@ export class ZonalGateway implements Stateful<ZonalGatewayState> {
     this.#powered = true;
     this.#record(1);
     this.#parts.link.setActive(true);
-    this.#parts.stream.setListening?.(true);
+    for (const { stream } of this.#connections) stream.setListening?.(true);
   }
 
   save(): ZonalGatewayState {
     return {
       powered: this.#powered,
-      entity: this.#entity.save(),
+      connections: this.#connections.map(({ entity, contests }) => ({
+        entity: entity.save(),
+        contests: contests === undefined ? undefined : this.#connections.indexOf(contests),
+      })),
       isotp: this.#isotp.save(),
       routes: this.#routes.map(({ state }) => state),
     };
@@ -149,7 +162,12 @@ export class ZonalGateway implements Stateful<ZonalGatewayState> {
 
   load(state: ZonalGatewayState): void {
     this.#powered = state.powered;
-    this.#entity.load(state.entity);
+    for (const [index, connection] of this.#connections.entries()) {
+      const saved = state.connections[index];
+      if (saved === undefined) continue;
+      connection.entity.load(saved.entity);
+      connection.contests = saved.contests === undefined ? undefined : this.#connections[saved.contests];
+    }
     this.#isotp.load(state.isotp);
     for (const [index, route] of this.#routes.entries()) route.state = state.routes[index] ?? FRESH_ROUTE;
   }
@@ -179,54 +197,94 @@ export class ZonalGateway implements Stateful<ZonalGatewayState> {
     return { address, channel, messageMax, state: FRESH_ROUTE };
   }
 
-  #opened(): void {
-    if (this.#powered) this.#pump.push({ type: "opened" });
-    else this.#parts.stream.close();
+  #listen(stream: ServerEnd, index: number): Connection {
+    const { address, testerAddresses: testers, timing } = this.#config;
+    const targets = [address, ...this.#routes.map((route) => route.address)];
+    const isElsewhere = (tester: number): boolean =>
+      this.#connections.some((other, place) => place !== index && other.entity.tester === tester);
+    const config = { address, testers, targets, ...(timing === undefined ? {} : { timing }) };
+    const entity = new DoipEntity(config, isElsewhere);
+    const pump = new Pump(entity, this.#parts.timeline, (output: DoipEntityOutput) => this.#entitySaid(index, output));
+    stream.attach({
+      opened: () => {
+        if (this.#powered) pump.push({ type: "opened" });
+        else stream.close();
+      },
+      received: (data) => this.#received(index, data),
+      closed: () => {
+        pump.push({ type: "closed" });
+        this.#decide();
+      },
+    });
+    return { stream, entity, pump, contests: undefined };
   }
 
-  #received(data: Uint8Array): void {
+  #received(index: number, data: Uint8Array): void {
     if (!this.#powered) return;
-    if (this.#entity.connected) this.#pump.push({ type: "bytes", data });
-    else this.#parts.stream.close(); // of a connection before the last power cut
+    const { entity, pump, stream } = this.#connection(index);
+    if (!entity.connected) {
+      stream.close(); // of a connection before the last power cut
+      return;
+    }
+    pump.push({ type: "bytes", data });
+    this.#decide();
   }
 
-  #entitySaid(output: DoipEntityOutput): void {
+  #entitySaid(index: number, output: DoipEntityOutput): void {
+    const connection = this.#connection(index);
     switch (output.type) {
       case "bytes":
-        this.#parts.stream.send(output.data);
+        connection.stream.send(output.data);
         return;
       case "close":
-        this.#parts.stream.close();
+        connection.contests = undefined;
+        connection.stream.close();
+        this.#decide();
         return;
       case "request":
-        this.#requested(output.request);
+        this.#requested({ ...output.request, connection: index });
+        return;
+      case "contested":
+        connection.contests = this.#connections.find(({ entity }) => entity.tester === output.tester);
+        connection.contests?.pump.push({ type: "checkAlive" });
         return;
     }
   }
 
-  #requested(request: DiagnosticRequest): void {
-    const { tester, target, data } = request;
+  /** Looks whether the connections that are contested have shown that they are alive, or have gone. */
+  #decide(): void {
+    for (const connection of this.#connections) {
+      const { contests } = connection;
+      if (contests === undefined || contests.entity.checkingAlive) continue;
+      connection.contests = undefined;
+      connection.pump.push({ type: "decided", granted: !contests.entity.connected });
+    }
+  }
+
+  #requested(request: Routed): void {
+    const { tester, target, data, connection } = request;
+    const { pump } = this.#connection(connection);
     if (target === this.#config.address) {
-      this.#pump.push({ type: "acknowledge", request });
+      pump.push({ type: "acknowledge", request });
       const answer = answerOwnRequest(data);
-      if (answer !== undefined) this.#pump.push({ type: "respond", source: target, tester, data: answer });
+      if (answer !== undefined) pump.push({ type: "respond", source: target, tester, data: answer });
       return;
     }
     const route = this.#route(target);
     const { queueMax = QUEUE_MAX } = this.#config;
     if (data.length > route.messageMax) {
-      this.#pump.push({ type: "refuse", request, code: DiagnosticNack.MessageTooLarge });
+      pump.push({ type: "refuse", request, code: DiagnosticNack.MessageTooLarge });
     } else if (route.state.queue.length > queueMax) {
-      this.#pump.push({ type: "refuse", request, code: DiagnosticNack.OutOfMemory });
+      pump.push({ type: "refuse", request, code: DiagnosticNack.OutOfMemory });
     } else {
-      this.#pump.push({ type: "acknowledge", request });
+      pump.push({ type: "acknowledge", request });
       this.#take(route, request);
     }
   }
 
   /** Every ECU answers the tester that has sent a functional request, too. */
-  #take(route: Route, request: DiagnosticRequest): void {
-    const { tester } = request;
+  #take(route: Route, request: Routed): void {
+    const tester = { address: request.tester, connection: request.connection };
     route.state = { queue: [...route.state.queue, request], tester };
     const isFunctional = !this.#config.ecus.some(({ address }) => address === route.address);
     if (isFunctional) for (const each of this.#routes) each.state = { ...each.state, tester };
@@ -240,7 +298,9 @@ export class ZonalGateway implements Stateful<ZonalGatewayState> {
   #failed(address: number, result: NResult): void {
     const route = this.#route(address);
     const request = route.state.queue[0];
-    if (request !== undefined) this.#pump.push({ type: "refuse", request, code: nackOf(result) });
+    if (request !== undefined) {
+      this.#connection(request.connection).pump.push({ type: "refuse", request, code: nackOf(result) });
+    }
     this.#next(route);
   }
 
@@ -254,7 +314,12 @@ export class ZonalGateway implements Stateful<ZonalGatewayState> {
 
   #answered(source: number, data: Uint8Array): void {
     const { tester } = this.#route(source).state;
-    if (tester !== undefined) this.#pump.push({ type: "respond", source, tester, data });
+    if (tester === undefined) return;
+    this.#connection(tester.connection).pump.push({ type: "respond", source, tester: tester.address, data });
+  }
+
+  #connection(index: number): Connection {
+    return this.#connections[index] as Connection;
   }
 
   #route(address: number): Route {

@@ -1,4 +1,5 @@
 import { FaultyCanLink } from "../../emulator/bus/faulty-can-link.ts";
+import type { StreamLink } from "../../emulator/bus/link.ts";
 import { VirtualCanBus, type VirtualCanBusConfig } from "../../emulator/bus/virtual-can-bus.ts";
 import { VirtualStream } from "../../emulator/bus/virtual-stream.ts";
 import { FAMILY_BANKS } from "../../emulator/ecu/config.ts";
@@ -6,8 +7,9 @@ import { VirtualEcu } from "../../emulator/ecu/virtual-ecu.ts";
 import { frameAddress } from "../../emulator/isotp/addressing.ts";
 import type { FunctionalConfig } from "../../emulator/isotp/isotp-node.ts";
 import { Prng } from "../../emulator/kernel/prng.ts";
-import { ms } from "../../emulator/kernel/time.ts";
+import { ms, ns } from "../../emulator/kernel/time.ts";
 import { World } from "../../emulator/kernel/world.ts";
+import type { ImageSignatureName } from "../../emulator/wire/image-header.ts";
 import type { CampaignResult } from "../../gateway/campaign/campaign-io.ts";
 import type { PackagePolicy, PackageTools } from "../../gateway/package/open-package.ts";
 import type { UpdateSource } from "../../gateway/source/update-source.ts";
@@ -22,12 +24,14 @@ export interface BenchParts {
   readonly seed: string;
   readonly tools: PackageTools;
   /** Whose images the ECUs take: SubjectPublicKeyInfo, DER. */
-  readonly imagePublicKey: Uint8Array;
+  readonly imageKeys: Readonly<Record<ImageSignatureName, Uint8Array>>;
   /** Whose packages the vehicle gateway takes, and how large they may be. */
   readonly policy: Pick<PackagePolicy, "trusted" | "sizeMax" | "raw">;
   readonly source: UpdateSource;
   readonly host: HostPort;
   readonly ended: (result: CampaignResult) => unknown;
+  /** How many TCP sockets each zonal gateway has for testers from outside; none if left out. */
+  readonly testerSockets?: number;
 }
 
 /** A whole virtual vehicle, joined up and without power in its ECUs. */
@@ -36,6 +40,12 @@ export interface Bench {
   readonly world: World;
   readonly ecus: ReadonlyMap<string, VirtualEcu>;
   readonly vehicleGateway: VehicleGateway;
+  /** By name. */
+  readonly buses: ReadonlyMap<string, VirtualCanBus>;
+  /** Zonal gateways by name. */
+  readonly zonalGateways: ReadonlyMap<string, ZonalGateway>;
+  /** The tester's ends of the sockets for testers from outside, by the name of the zonal gateway. */
+  readonly testerStreams: ReadonlyMap<string, readonly StreamLink[]>;
   /** Every node's connection to its bus, by the name of the node: the place for faults. */
   readonly links: ReadonlyMap<string, FaultyCanLink>;
 }
@@ -43,13 +53,25 @@ export interface Bench {
 /** One way between two gateways: a switch and two network stacks. */
 const ETHERNET_LATENCY = ms(0.25);
 const ETHERNET_BYTES_PER_SECOND = 12_500_000;
+/** How long one byte takes between tester and gateway. */
+export const ETHERNET_BYTE_TIME = ns(1e9 / ETHERNET_BYTES_PER_SECOND);
+/** Logical addresses of external test equipment. (ISO 13400-2:2019, Table 13) */
+const TESTER_ADDRESSES = Array.from({ length: 0x200 }, (_, index) => 0x0e00 + index);
 /** Of the tester, in F15B: date of programming (BCD) and the vehicle gateway's serial number. */
 const FINGERPRINT = Uint8Array.of(0x26, 0x01, 0x15, 0x4f, 0x54, 0x42, 0x30, 0x30, 0x31);
 
 /** Builds everything that a vehicle file describes. The same file and seed give the same bench, part for part. */
 export function buildBench(vehicle: Vehicle, parts: BenchParts): Bench {
   const world = new World();
-  const bench = { vehicle, world, ecus: new Map<string, VirtualEcu>(), links: new Map<string, FaultyCanLink>() };
+  const bench: Built = {
+    vehicle,
+    world,
+    ecus: new Map(),
+    links: new Map(),
+    buses: new Map(),
+    zonalGateways: new Map(),
+    testerStreams: new Map(),
+  };
   const streams = new Map<string, VirtualStream>();
   for (const zone of vehicle.zones) streams.set(zone.gateway.name, buildZone(zone, bench, parts));
   const clients = new Map([...streams].map(([gateway, stream]) => [gateway, stream.client]));
@@ -69,6 +91,9 @@ export function buildBench(vehicle: Vehicle, parts: BenchParts): Bench {
 type Built = Pick<Bench, "vehicle" | "world"> & {
   readonly ecus: Map<string, VirtualEcu>;
   readonly links: Map<string, FaultyCanLink>;
+  readonly buses: Map<string, VirtualCanBus>;
+  readonly zonalGateways: Map<string, ZonalGateway>;
+  readonly testerStreams: Map<string, readonly StreamLink[]>;
 };
 
 /** One bus with its ECUs and its zonal gateway. @returns the connection between that gateway and the vehicle gateway */
@@ -77,6 +102,7 @@ function buildZone(zone: VehicleZone, bench: Built, parts: BenchParts): VirtualS
   const { timeline, trace: tracer } = world;
   const { name, address } = zone.gateway;
   const bus = world.add(zone.bus.name, new VirtualCanBus(busConfig(zone), timeline, tracer));
+  bench.buses.set(bus.name, bus);
   const link = (node: string): FaultyCanLink => {
     const faulty = new FaultyCanLink(
       bus.join(node),
@@ -89,28 +115,50 @@ function buildZone(zone: VehicleZone, bench: Built, parts: BenchParts): VirtualS
     return faulty;
   };
   for (const ecu of zone.ecus) {
-    const config = ecuConfig(vehicle, zone, ecu, parts.imagePublicKey);
+    const config = ecuConfig(vehicle, zone, ecu, parts.imageKeys);
     const { crypto } = parts.tools;
     const chance = prng(parts, `${ecu.id} chance`);
     const virtual = new VirtualEcu(config, { timeline, tracer, crypto, prng: chance, link: link(ecu.id) });
     bench.ecus.set(ecu.id, world.add(ecu.id, virtual));
   }
   const client = vehicle.vehicleGateway.name;
-  const ends = { name: `${client}-${name}`, client, server: name };
-  const speed = { latency: ETHERNET_LATENCY, bytesPerSecond: ETHERNET_BYTES_PER_SECOND };
-  const stream = world.add(ends.name, new VirtualStream({ ...ends, ...speed }, timeline, tracer));
+  const stream = world.add(`${client}-${name}`, ethernet(client, name, world));
+  const outside = testerStreams(name, world, parts);
   const gateway = new ZonalGateway(
     {
       name,
       address,
-      testerAddresses: [vehicle.vehicleGateway.address],
+      testerAddresses: [vehicle.vehicleGateway.address, ...(outside.length === 0 ? [] : TESTER_ADDRESSES)],
       ecus: zone.ecus.map((ecu) => ({ id: ecu.id, address: ecu.address, isotp: gatewayIsoTp(zone, ecu) })),
       ...functionalOf(zone),
     },
-    { timeline, tracer, stream: stream.server, link: link(name) },
+    {
+      timeline,
+      tracer,
+      stream: stream.server,
+      testerStreams: outside.map(({ server }) => server),
+      link: link(name),
+    },
   );
-  world.add(name, gateway);
+  bench.zonalGateways.set(name, world.add(name, gateway));
+  bench.testerStreams.set(
+    name,
+    outside.map((each) => each.client),
+  );
   return stream;
+}
+
+function testerStreams(gateway: string, world: World, { testerSockets = 0 }: BenchParts): readonly VirtualStream[] {
+  return Array.from({ length: testerSockets }, (_, index) => {
+    const tester = `tester${index + 1}`;
+    return world.add(`${tester}-${gateway}`, ethernet(tester, gateway, world));
+  });
+}
+
+function ethernet(client: string, server: string, { timeline, trace }: World): VirtualStream {
+  const ends = { name: `${client}-${server}`, client, server };
+  const speed = { latency: ETHERNET_LATENCY, bytesPerSecond: ETHERNET_BYTES_PER_SECOND };
+  return new VirtualStream({ ...ends, ...speed }, timeline, trace);
 }
 
 function vehicleGatewayConfig(vehicle: Vehicle, policy: BenchParts["policy"]): VehicleGatewayConfig {

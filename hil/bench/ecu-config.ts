@@ -5,6 +5,7 @@ import { isoTpAddress } from "../../emulator/isotp/addressing.ts";
 import type { IsoTpAddress, IsoTpConfig } from "../../emulator/isotp/config.ts";
 import { classicIsoTp, fdIsoTp } from "../../emulator/isotp/defaults.ts";
 import { ms } from "../../emulator/kernel/time.ts";
+import type { ImageSignatureName } from "../../emulator/wire/image-header.ts";
 import type { Vehicle, VehicleEcu, VehicleZone } from "./vehicle-file.ts";
 
 /** The ECU's end of its pair of identifiers. */
@@ -52,12 +53,18 @@ function messages({ cyclic, supervised }: NonNullable<VehicleEcu["messages"]>): 
   };
 }
 
-/** @param imagePublicKey whose images the ECU takes: SubjectPublicKeyInfo, DER */
-export function ecuConfig(vehicle: Vehicle, zone: VehicleZone, ecu: VehicleEcu, imagePublicKey: Uint8Array): EcuConfig {
+/** @param imageKeys whose images the ECU takes: SubjectPublicKeyInfo, DER */
+export function ecuConfig(
+  vehicle: Vehicle,
+  zone: VehicleZone,
+  ecu: VehicleEcu,
+  imageKeys: Readonly<Record<ImageSignatureName, Uint8Array>>,
+): EcuConfig {
   return defaultEcuConfig({
     name: ecu.id,
     isotp: ecuIsoTp(zone, ecu),
-    imagePublicKey,
+    imageSignature: ecu.signature,
+    imagePublicKey: imageKeys[ecu.signature],
     uds: { seedKey: ecu.seedKey, dialect: ecu.dialect },
     boot: { healthyRun: ms(ecu.healthyRunMs) },
     identity: {

@@ -1,6 +1,6 @@
 import { resolve } from "node:path";
 import { packVersion } from "../../emulator/wire/version.ts";
-import type { SigningKey } from "../crypto/signing-key.ts";
+import { type ImageKeys, imageKey } from "../crypto/keys.ts";
 import { buildImage } from "../release/build-image.ts";
 import { readFirmwareFile } from "../release/firmware-file.ts";
 import type { Bench } from "./build-bench.ts";
@@ -10,11 +10,11 @@ const FACTORY_BUILD_TIME = Date.UTC(2024, 10, 21) / 1000;
 
 /**
  * Writes the factory software into every ECU, before power on.
- * @param key signs the images @param folder where relative paths of firmware files begin: that of the vehicle file
+ * @param keys sign the images @param folder where relative paths of firmware files begin: that of the vehicle file
  */
-export function provisionEcus(bench: Bench, key: SigningKey, folder: string): void {
+export function provisionEcus(bench: Bench, keys: ImageKeys, folder: string): void {
   for (const { ecus } of bench.vehicle.zones) {
-    for (const { id, hardwareVersion, software } of ecus) {
+    for (const { id, hardwareVersion, signature, software } of ecus) {
       const { data } = readFirmwareFile(resolve(folder, software.firmware));
       const image = {
         ecu: id,
@@ -24,7 +24,7 @@ export function provisionEcus(bench: Bench, key: SigningKey, folder: string): vo
         buildTime: FACTORY_BUILD_TIME,
         code: data,
       };
-      bench.ecus.get(id)?.provision(buildImage(image, key));
+      bench.ecus.get(id)?.provision(buildImage(image, imageKey(keys, signature)));
     }
   }
 }

@@ -1,6 +1,7 @@
 import { dirname, resolve } from "node:path";
 import { z } from "zod";
 import { frameAddress, type NAi } from "../../emulator/isotp/addressing.ts";
+import type { ImageSignatureName } from "../../emulator/wire/image-header.ts";
 import { packVersion } from "../../emulator/wire/version.ts";
 import { behaviourSchema } from "./behaviour-schema.ts";
 import { canSchema } from "./can-schema.ts";
@@ -15,6 +16,7 @@ const messageId = { id: z.int().min(0).max(0x1fffffff), extended: z.boolean().de
 const fitsId = ({ id, extended }: { readonly id: number; readonly extended: boolean }): boolean =>
   extended || id <= 0x7ff;
 const ID_TOO_LONG = "has an identifier over 11 bits and is not extended";
+export const imageSignature: z.ZodType<ImageSignatureName> = z.enum(["ecdsaP256", "ed25519", "mlDsa65"]);
 
 const ecu = z.strictObject({
   id: name,
@@ -31,6 +33,8 @@ const ecu = z.strictObject({
     .default("2024-11-21"),
   /** What it runs when it leaves the factory. */
   software: z.strictObject({ version, firmware: z.string() }),
+  /** How its images must be signed. */
+  signature: imageSignature.default("ecdsaP256"),
   seedKey: z.enum(["tc375Bootloader", "xorAbcd1234", "xorA5a5a5a5", "identity"]).default("tc375Bootloader"),
   /** Whose manners its UDS server has. */
   dialect: z.enum(["iso14229", "familyBootloader"]).default("iso14229"),

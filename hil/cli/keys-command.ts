@@ -8,8 +8,8 @@ export const keysCommand: Command = {
   summary: "make the keys and certificates of a bench",
   operands: "--out DIR",
   details: `
-Writes PEM files: the key that signs images (ECDSA P-256), the key that signs packages (RSA-2048), and a
-certification authority with a server certificate for localhost. Private keys are readable by their owner only.
+Writes PEM files: the keys that sign images (ECDSA P-256, Ed25519, ML-DSA-65), the key that signs packages (RSA-2048), and
+a certification authority with a server certificate for localhost. Private keys are readable by their owner only.
 Files that exist are never overwritten. Keys made from a seed are no secret: whoever has the seed has the keys.`,
   options: {
     out: { type: "string", short: "o", value: "DIR", help: "folder to write to; made when it is not there" },

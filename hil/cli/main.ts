@@ -1,10 +1,14 @@
+import type { BringUp } from "../door/bring-up.ts";
+import type { WriteEcuImage } from "../release/ecu-image.ts";
 import type { PublishRelease } from "../scenario/publish-release.ts";
 import type { RunScenario } from "../scenario/run-report.ts";
 import { runCli } from "./cli.ts";
 import { convertCommand } from "./convert-command.ts";
+import { imageCommand } from "./image-command.ts";
 import { keysCommand } from "./keys-command.ts";
 import { publishCommand } from "./publish-command.ts";
 import { runCommand } from "./run-command.ts";
+import { upCommand } from "./up-command.ts";
 import { otabenchVersion } from "./version.ts";
 
 /** The bench is loaded when a scenario is run, so that the other commands start at once. */
@@ -18,6 +22,16 @@ const publishRelease: PublishRelease = async (path, outDir, options) => {
   return bench.publishRelease(path, outDir, options);
 };
 
+const bringUp: BringUp = async (path, options) => {
+  const bench = await import("../door/bring-up.ts");
+  return bench.bringUp(path, options);
+};
+
+const writeEcuImage: WriteEcuImage = async (options) => {
+  const release = await import("../release/ecu-image.ts");
+  return release.writeEcuImage(options);
+};
+
 // whoever reads our output may stop early, as `head` does
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {
   if (error.code !== "EPIPE") throw error;
@@ -27,7 +41,14 @@ process.stdout.on("error", (error: NodeJS.ErrnoException) => {
 process.exitCode = await runCli(
   {
     version: otabenchVersion(),
-    commands: [runCommand(runScenario), publishCommand(publishRelease), keysCommand, convertCommand],
+    commands: [
+      runCommand(runScenario),
+      upCommand(bringUp),
+      publishCommand(publishRelease),
+      imageCommand(writeEcuImage),
+      keysCommand,
+      convertCommand,
+    ],
   },
   process.argv.slice(2),
   {

@@ -9,6 +9,10 @@ import { type SigningKey, signingKey } from "./signing-key.ts";
 const KEY_FILES = {
   imageKey: "image-signing.key.pem",
   imagePublic: "image-signing.pub.pem",
+  imageEd25519Key: "image-signing-ed25519.key.pem",
+  imageEd25519Public: "image-signing-ed25519.pub.pem",
+  imageMlDsa65Key: "image-signing-ml-dsa-65.key.pem",
+  imageMlDsa65Public: "image-signing-ml-dsa-65.pub.pem",
   packageKey: "package-signing.key.pem",
   packagePublic: "package-signing.pub.pem",
   ca: "ca.pem",
@@ -29,6 +33,10 @@ export function writeKeys(folder: string, keys: KeySet): readonly string[] {
   const files: readonly [name: string, text: string, mode: number][] = [
     [KEY_FILES.imageKey, privatePem(keys.image), OWNER_ONLY],
     [KEY_FILES.imagePublic, publicPem(keys.image), EVERYONE_READS],
+    [KEY_FILES.imageEd25519Key, privatePem(keys.imageEd25519), OWNER_ONLY],
+    [KEY_FILES.imageEd25519Public, publicPem(keys.imageEd25519), EVERYONE_READS],
+    [KEY_FILES.imageMlDsa65Key, privatePem(keys.imageMlDsa65), OWNER_ONLY],
+    [KEY_FILES.imageMlDsa65Public, publicPem(keys.imageMlDsa65), EVERYONE_READS],
     [KEY_FILES.packageKey, privatePem(keys.package), OWNER_ONLY],
     [KEY_FILES.packagePublic, publicPem(keys.package), EVERYONE_READS],
     [KEY_FILES.ca, keys.tls.ca, EVERYONE_READS],
@@ -55,7 +63,11 @@ export function writeKeys(folder: string, keys: KeySet): readonly string[] {
  * @public
  */
 export function readKeys(folder: string): KeySet {
-  const image = readSigningKey(folder, KEY_FILES.imageKey, "ECDSA-P256-SHA256");
+  const imageKeys = {
+    image: readSigningKey(folder, KEY_FILES.imageKey, "ECDSA-P256-SHA256"),
+    imageEd25519: readSigningKey(folder, KEY_FILES.imageEd25519Key, "Ed25519"),
+    imageMlDsa65: readSigningKey(folder, KEY_FILES.imageMlDsa65Key, "ML-DSA-65"),
+  };
   const packageKey = readSigningKey(folder, KEY_FILES.packageKey, "RSA-PKCS1-SHA256");
   const ca = readCertificate(folder, KEY_FILES.ca);
   const server = readCertificate(folder, KEY_FILES.serverCertificate);
@@ -65,7 +77,7 @@ export function readKeys(folder: string): KeySet {
   if (!server.verify(ca.publicKey))
     throw new KeyFileError("KEYS_MISMATCHED", `${KEY_FILES.serverCertificate} is not signed by ${KEY_FILES.ca}`);
   const privateKey = serverKey.export({ format: "pem", type: "pkcs8" }) as string;
-  return { image, package: packageKey, tls: { ca: ca.toString(), certificate: server.toString(), privateKey } };
+  return { ...imageKeys, package: packageKey, tls: { ca: ca.toString(), certificate: server.toString(), privateKey } };
 }
 
 type KeyFileErrorCode = "KEYS_EXIST" | "KEYS_UNWRITABLE" | "KEYS_UNREADABLE" | "KEYS_MISMATCHED";

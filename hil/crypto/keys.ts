@@ -1,6 +1,7 @@
 import { generateKeyPairSync, type KeyObject } from "node:crypto";
+import type { ImageSignatureName } from "../../emulator/wire/image-header.ts";
 import { makeAuthority, makeServerCertificate } from "./certificates.ts";
-import { seededP256Key, seededRsaKey } from "./seeded-keys.ts";
+import { seededEd25519Key, seededMlDsa65Key, seededP256Key, seededRsaKey } from "./seeded-keys.ts";
 import { type SigningKey, signingKey } from "./signing-key.ts";
 
 /** What a TLS server shows and what its clients trust. All PEM. */
@@ -13,10 +14,16 @@ export interface TlsMaterial {
   readonly privateKey: string;
 }
 
-/** All keys of one bench. */
-export interface KeySet {
-  /** ECDSA P-256: signs the image of each ECU. */
+/** What signs images, one key for each kind of signature. */
+export interface ImageKeys {
+  /** ECDSA P-256: for every ECU that is not configured otherwise. */
   readonly image: SigningKey;
+  readonly imageEd25519: SigningKey;
+  readonly imageMlDsa65: SigningKey;
+}
+
+/** All keys of one bench. */
+export interface KeySet extends ImageKeys {
   /** RSA-2048: signs whole packages. */
   readonly package: SigningKey;
   readonly tls: TlsMaterial;
@@ -30,6 +37,8 @@ export interface KeySet {
 export function makeKeys(seed?: string): KeySet {
   return {
     image: signingKey(newKey("p256", "image", seed)),
+    imageEd25519: signingKey(newKey("ed25519", "image ed25519", seed)),
+    imageMlDsa65: signingKey(newKey("mlDsa65", "image ml-dsa-65", seed)),
     package: signingKey(newKey("rsa", "package", seed)),
     tls: makeTls(seed),
   };
@@ -46,11 +55,39 @@ export function makeTls(seed?: string): TlsMaterial {
   };
 }
 
-function newKey(type: "p256" | "rsa", label: string, seed: string | undefined): KeyObject {
-  if (type === "p256") {
-    if (seed !== undefined) return seededP256Key(seed, label);
-    return generateKeyPairSync("ec", { namedCurve: "prime256v1" }).privateKey;
+/** The key that signs images of that kind. */
+export function imageKey(keys: ImageKeys, signature: ImageSignatureName): SigningKey {
+  switch (signature) {
+    case "ecdsaP256":
+      return keys.image;
+    case "ed25519":
+      return keys.imageEd25519;
+    case "mlDsa65":
+      return keys.imageMlDsa65;
   }
-  if (seed !== undefined) return seededRsaKey(seed, label);
-  return generateKeyPairSync("rsa", { modulusLength: 2048 }).privateKey;
 }
+
+/** What ECUs check images with. */
+export const imagePublicKeys = (keys: ImageKeys): Readonly<Record<ImageSignatureName, Uint8Array>> => ({
+  ecdsaP256: keys.image.publicKey,
+  ed25519: keys.imageEd25519.publicKey,
+  mlDsa65: keys.imageMlDsa65.publicKey,
+});
+
+interface KeyMaker {
+  readonly seeded: (seed: string, label: string) => KeyObject;
+  readonly random: () => KeyObject;
+}
+
+const MAKERS = {
+  p256: {
+    seeded: seededP256Key,
+    random: () => generateKeyPairSync("ec", { namedCurve: "prime256v1" }).privateKey,
+  },
+  ed25519: { seeded: seededEd25519Key, random: () => generateKeyPairSync("ed25519").privateKey },
+  mlDsa65: { seeded: seededMlDsa65Key, random: () => generateKeyPairSync("ml-dsa-65").privateKey },
+  rsa: { seeded: seededRsaKey, random: () => generateKeyPairSync("rsa", { modulusLength: 2048 }).privateKey },
+} as const satisfies Readonly<Record<string, KeyMaker>>;
+
+const newKey = (type: keyof typeof MAKERS, label: string, seed: string | undefined): KeyObject =>
+  seed === undefined ? MAKERS[type].random() : MAKERS[type].seeded(seed, label);

@@ -17,6 +17,14 @@ const GCM = "aes-128-gcm";
 const GCM_TAG_LENGTH = 16;
 const ALGORITHMS: readonly SignatureAlgorithm[] = ["ECDSA-P256-SHA256", "RSA-PKCS1-SHA256"];
 
+/** What is hashed before it is signed; the others hash for themselves. */
+const DIGESTS: Readonly<Record<SignatureAlgorithm, "sha256" | null>> = {
+  "ECDSA-P256-SHA256": "sha256",
+  Ed25519: null,
+  "ML-DSA-65": null,
+  "RSA-PKCS1-SHA256": "sha256",
+};
+
 /** The cryptography of the pure rooms, over node:crypto. Total: whatever can't be read does not verify. */
 export const nodeCrypto: Crypto = {
   sha256(data) {
@@ -27,7 +35,7 @@ export const nodeCrypto: Crypto = {
     try {
       const key = createPublicKey({ key: Buffer.from(publicKey), format: "der", type: "spki" });
       if (!fits(algorithm, key)) return false;
-      return verify("sha256", message, { key, dsaEncoding: "ieee-p1363" }, signature);
+      return verify(DIGESTS[algorithm], message, { key, dsaEncoding: "ieee-p1363" }, signature);
     } catch {
       return false;
     }
@@ -104,6 +112,10 @@ function fits(algorithm: SignatureAlgorithm, key: KeyObject): boolean {
   switch (algorithm) {
     case "ECDSA-P256-SHA256":
       return key.asymmetricKeyType === "ec" && details?.namedCurve === "prime256v1";
+    case "Ed25519":
+      return key.asymmetricKeyType === "ed25519";
+    case "ML-DSA-65":
+      return key.asymmetricKeyType === "ml-dsa-65";
     case "RSA-PKCS1-SHA256":
       return key.asymmetricKeyType === "rsa" && (details?.modulusLength ?? 0) >= RSA_MODULUS_BITS_MIN;
   }

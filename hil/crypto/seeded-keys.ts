@@ -22,6 +22,21 @@ export function seededP256Key(seed: string, label: string): KeyObject {
 /** namedCurve prime256v1 as parameters [0] of an ECPrivateKey. (RFC 5915, 3) */
 const P256_PARAMETERS = Buffer.from("a00a06082a8648ce3d030107", "hex");
 
+export function seededEd25519Key(seed: string, label: string): KeyObject {
+  const key = Buffer.concat([ED25519_PREFIX, stream(seed, label, 32)]);
+  return createPrivateKey({ key, format: "der", type: "pkcs8" });
+}
+
+export function seededMlDsa65Key(seed: string, label: string): KeyObject {
+  const key = Buffer.concat([ML_DSA_65_PREFIX, stream(seed, label, 32)]);
+  return createPrivateKey({ key, format: "der", type: "pkcs8" });
+}
+
+/** PrivateKeyInfo up to the 32 bytes of the key. (RFC 8410, 7) */
+const ED25519_PREFIX = Buffer.from("302e020100300506032b657004220420", "hex");
+/** PrivateKeyInfo up to the 32 bytes of the seed. (RFC 9881, 6) */
+const ML_DSA_65_PREFIX = Buffer.from("3034020100300b060960864801650304031204228020", "hex");
+
 /** RSA, 2048 bits, public exponent 65537. */
 export function seededRsaKey(seed: string, label: string): KeyObject {
   const primes: bigint[] = [];

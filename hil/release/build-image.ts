@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { UsageError } from "../../emulator/kernel/errors.ts";
-import { encodeImageHeader, ImageSignature, signImageHeader } from "../../emulator/wire/image-header.ts";
+import { encodeImageHeader, IMAGE_SIGNATURES, signImageHeader } from "../../emulator/wire/image-header.ts";
 import { type PackedVersion, packVersion } from "../../emulator/wire/version.ts";
 import { type SigningKey, signWith } from "../crypto/signing-key.ts";
 
@@ -21,13 +21,13 @@ export interface ImageDescription {
 
 /**
  * Header page and code, signed: what is written into a bank of the ECU's flash.
- * @param key ECDSA P-256
+ * @param key ECDSA P-256, Ed25519 or ML-DSA-65
  * @throws {ReleaseError} RELEASE_FIELD for a field that does not fit into the header
  */
 export function buildImage(description: ImageDescription, key: SigningKey): Uint8Array {
   const { ecu, code, buildTime, securityCounter = 1 } = description;
-  if (key.algorithm !== "ECDSA-P256-SHA256")
-    throw new ReleaseError("RELEASE_KEY", `images are not signed by ${key.algorithm}`);
+  const signature = Object.values(IMAGE_SIGNATURES).find(({ algorithm }) => algorithm === key.algorithm);
+  if (signature === undefined) throw new ReleaseError("RELEASE_KEY", `images are not signed by ${key.algorithm}`);
   if (code.length === 0) throw new ReleaseError("RELEASE_FIELD", `the image for ${ecu} has no code`);
   const header = encodeImageHeader(
     {
@@ -37,7 +37,7 @@ export function buildImage(description: ImageDescription, key: SigningKey): Uint
       ecu,
       hardwareVersion: versionField(description.hardwareVersion, ecu),
       digest: createHash("sha256").update(code).digest(),
-      signatureAlgorithm: ImageSignature.EcdsaP256,
+      signatureAlgorithm: signature.code,
     },
     code,
   );

@@ -1,9 +1,10 @@
 import { resolve } from "node:path";
 import { deflateSync } from "node:zlib";
+import type { ImageSignatureName } from "../../emulator/wire/image-header.ts";
 import { SwpgCompression, SwpgSoftware, swpgSerial, swpgTargetId, writeSwpg } from "../../gateway/package/swpg.ts";
 import { writeVehiclePackage } from "../../gateway/package/vehicle-package.ts";
 import type { DetachedSignature } from "../../gateway/source/update-source.ts";
-import type { KeySet } from "../crypto/keys.ts";
+import { type ImageKeys, imageKey, type KeySet } from "../crypto/keys.ts";
 import { type SigningKey, signWith } from "../crypto/signing-key.ts";
 import { buildImage, ReleaseError, versionField } from "./build-image.ts";
 import type { FirmwareFormat } from "./firmware.ts";
@@ -59,6 +60,8 @@ interface DescribedEcu extends ReleaseEcuFrame {
   readonly firmwareFormat?: FirmwareFormat;
   /** Left out: 1. */
   readonly securityCounter?: number;
+  /** How the image is signed. Left out: ECDSA P-256. */
+  readonly signature?: ImageSignatureName;
 }
 
 /** A release whose images have been made already. */
@@ -85,16 +88,19 @@ export interface Release {
  * @public
  */
 export function buildRelease(description: ReleaseDescription, keys: KeySet, folder = "."): Release {
-  const bytes = packRelease(buildImages(description, keys.image, folder));
+  const bytes = packRelease(buildImages(description, keys, folder));
   return { bytes, signature: signRelease(bytes, keys.package) };
 }
 
-/** Reads the firmware file of every ECU and makes its image. @param key ECDSA P-256 */
-export function buildImages(description: ReleaseDescription, key: SigningKey, folder = "."): ReleaseContents {
+/** Reads the firmware file of every ECU and makes its image, each signed as that ECU wants it. */
+export function buildImages(description: ReleaseDescription, keys: ImageKeys, folder = "."): ReleaseContents {
   const image = (ecu: DescribedEcu): Uint8Array => {
     const { firmwareFormat: format } = ecu;
     const firmware = readFirmwareFile(resolve(folder, ecu.firmware), format === undefined ? {} : { format });
-    return buildImage({ ...ecu, buildTime: description.buildTime, code: firmware.data }, key);
+    return buildImage(
+      { ...ecu, buildTime: description.buildTime, code: firmware.data },
+      imageKey(keys, ecu.signature ?? "ecdsaP256"),
+    );
   };
   const zones = description.zones.map((zone) => ({
     ...zone,

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { TRACE_EVENTS, type TraceEventType } from "../../emulator/kernel/trace-events.ts";
 import { behaviourSchema } from "../bench/behaviour-schema.ts";
+import { imageSignature } from "../bench/vehicle-file.ts";
 
 const occurrence = z.int().min(1).max(1_000_000);
 
@@ -28,6 +29,8 @@ const releaseFaults = [
   z.strictObject({ fault: z.literal("wrongTarget"), ecu: z.string(), imageOf: z.string() }),
   /** The package is in order, the image in it is signed with a key that the ECU does not trust. */
   z.strictObject({ fault: z.literal("wrongImageSignature"), ecu: z.string() }),
+  /** The image is signed with a key of the bench, but in another way than the ECU is configured for. */
+  z.strictObject({ fault: z.literal("otherImageSignature"), ecu: z.string(), signature: imageSignature }),
 ] as const;
 
 /** Something is wrong with the server. */

@@ -35,7 +35,7 @@ export interface PublishParts {
  */
 export function publish(release: ScenarioRelease, faults: readonly Fault[], parts: PublishParts): Publication {
   const description = describe(release, parts.vehicle);
-  let contents = buildImages(description, parts.keys.image, parts.folder);
+  let contents = buildImages(description, parts.keys, parts.folder);
   for (const fault of faults) contents = spoilContents(contents, description, fault, parts);
   const bytes = packRelease(contents);
   const stranger = faults.some(({ fault }) => fault === "wrongSignature");
@@ -60,6 +60,7 @@ function describe(release: ScenarioRelease, vehicle: Vehicle): ReleaseDescriptio
       return [
         {
           ecu: ecu.id,
+          signature: ecu.signature,
           version,
           hardwareVersion: ecu.hardwareVersion,
           priority: ecu.priority,
@@ -89,8 +90,16 @@ function spoilContents(
   parts: PublishParts,
 ): ReleaseContents {
   if (fault.fault === "wrongTarget") return withImage(contents, fault.ecu, imageOf(contents, fault.imageOf));
+  if (fault.fault === "otherImageSignature") {
+    const zones = description.zones.map((zone) => ({
+      ...zone,
+      ecus: zone.ecus.map((ecu) => ({ ...ecu, signature: fault.signature })),
+    }));
+    const other = buildImages({ ...description, zones }, parts.keys, parts.folder);
+    return withImage(contents, fault.ecu, imageOf(other, fault.ecu));
+  }
   if (fault.fault !== "wrongImageSignature") return contents;
-  const forged = buildImages(description, parts.strangerKeys().image, parts.folder);
+  const forged = buildImages(description, parts.strangerKeys(), parts.folder);
   return withImage(contents, fault.ecu, imageOf(forged, fault.ecu));
 }
 

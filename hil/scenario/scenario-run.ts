@@ -13,7 +13,7 @@ import type { Clock, RunEnd } from "../clock/clock.ts";
 import { RealClock } from "../clock/real-clock.ts";
 import { VirtualClock } from "../clock/virtual-clock.ts";
 import { inflate } from "../crypto/inflate.ts";
-import { type KeySet, makeKeys } from "../crypto/keys.ts";
+import { imagePublicKeys, type KeySet, makeKeys } from "../crypto/keys.ts";
 import { nodeCrypto } from "../crypto/node-crypto.ts";
 import type { SigningKey } from "../crypto/signing-key.ts";
 import { EcuLedger } from "./ecu-ledger.ts";
@@ -67,7 +67,7 @@ export class ScenarioRun {
     this.bench = buildBench(vehicle, {
       seed,
       tools: { crypto: nodeCrypto, inflate },
-      imagePublicKey: this.#keys.image.publicKey,
+      imageKeys: imagePublicKeys(this.#keys),
       policy: { trusted: [publicPart(this.#keys.package)], sizeMax: PACKAGE_SIZE_MAX },
       source: side.source,
       host: this.#host,
@@ -75,7 +75,7 @@ export class ScenarioRun {
     });
     this.ledger = new EcuLedger(vehicle, this.bench.world.trace);
     this.#limit = plus(this.#now, s(scenario.timeoutS));
-    provisionEcus(this.bench, this.#keys.image, dirname(vehiclePath(path, scenario.vehicle)));
+    provisionEcus(this.bench, this.#keys, dirname(vehiclePath(path, scenario.vehicle)));
   }
 
   /** Power for everybody, and time to start. */

@@ -9,7 +9,7 @@ import type { Vehicle } from "../../hil/bench/vehicle-file.ts";
 import type { RunEnd } from "../../hil/clock/clock.ts";
 import { VirtualClock } from "../../hil/clock/virtual-clock.ts";
 import { inflate } from "../../hil/crypto/inflate.ts";
-import { makeKeys } from "../../hil/crypto/keys.ts";
+import { imagePublicKeys, makeKeys } from "../../hil/crypto/keys.ts";
 import { nodeCrypto } from "../../hil/crypto/node-crypto.ts";
 import type { HostDriver } from "../../hil/link/host-driver.ts";
 import { publish } from "../../hil/scenario/publish.ts";
@@ -62,13 +62,13 @@ export class OfflineVehicle {
     this.bench = buildBench(vehicle, {
       seed,
       tools: { crypto: nodeCrypto, inflate },
-      imagePublicKey: keys.image.publicKey,
+      imageKeys: imagePublicKeys(keys),
       policy: { trusted: [{ algorithm, publicKey }], sizeMax: 1 << 24 },
       source: new HttpsSource({ baseUrl: ORIGIN, ca: keys.tls.ca }),
       host: this.#gate,
       ended: (result) => this.results.push(result),
     });
-    provisionEcus(this.bench, keys.image, "fixtures/vehicles");
+    provisionEcus(this.bench, keys, "fixtures/vehicles");
     for (const ecu of this.bench.ecus.values()) ecu.powerOn();
     this.bench.world.timeline.runUntil(s(1) as never);
   }

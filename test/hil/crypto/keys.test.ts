@@ -62,7 +62,7 @@ describe("key files", () => {
 
   it("come back as they were written", () => {
     const files = writeKeys(join(folder, "a", "b"), keys);
-    expect(files).toHaveLength(7);
+    expect(files).toHaveLength(11);
     const read = readKeys(join(folder, "a", "b"));
     expect(read.image.publicKey).toEqual(keys.image.publicKey);
     expect(read.image.privateKey.equals(keys.image.privateKey)).toBe(true);
@@ -75,7 +75,7 @@ describe("key files", () => {
     const target = join(folder, "modes");
     for (const path of writeKeys(target, keys))
       expect(statSync(path).mode & 0o777).toBe(/PRIVATE/.test(readFileSync(path, "utf8")) ? 0o600 : 0o644);
-    expect(readdirSync(target).filter((name) => name.endsWith(".key.pem"))).toHaveLength(3);
+    expect(readdirSync(target).filter((name) => name.endsWith(".key.pem"))).toHaveLength(5);
   });
 
   it("are never overwritten, and none is written when one is there", () => {
