@@ -9,7 +9,7 @@ import { otabenchVersion } from "../cli/version.ts";
 import { RealClock } from "../clock/real-clock.ts";
 import { inflate } from "../crypto/inflate.ts";
 import { readKeys } from "../crypto/key-files.ts";
-import { type KeySet, makeKeys } from "../crypto/keys.ts";
+import { imagePublicKeys, type KeySet, makeKeys } from "../crypto/keys.ts";
 import { nodeCrypto } from "../crypto/node-crypto.ts";
 import { candumpLines } from "../record/candump.ts";
 import { framesOf } from "../record/captured-frame.ts";
@@ -63,7 +63,7 @@ export const bringUp: BringUp = async (path, options) => {
   const seed = options.seed ?? DEFAULT_SEED;
   const keys = options.keysDir === undefined ? makeKeys(seed) : readKeys(options.keysDir);
   const bench = buildVehicle(vehicle, seed, keys);
-  provisionEcus(bench, keys.image, dirname(resolve(path)));
+  provisionEcus(bench, keys, dirname(resolve(path)));
   const { world, ecus } = bench;
   const doors = new Doors(world, options.onRefusal);
   const entrance = new Entrance(bench, doors, options.doors);
@@ -103,7 +103,7 @@ function buildVehicle(vehicle: Vehicle, seed: string, keys: KeySet): Bench {
   return buildBench(vehicle, {
     seed,
     tools: { crypto: nodeCrypto, inflate },
-    imagePublicKey: keys.image.publicKey,
+    imageKeys: imagePublicKeys(keys),
     policy: { trusted: [{ algorithm, publicKey }], sizeMax: 0 },
     source: new HttpsSource({ baseUrl: "https://localhost", ca: keys.tls.ca }),
     host: nobody,
