@@ -6,6 +6,7 @@ import type { Alarm, Timeline } from "../kernel/timeline.ts";
 import type { Tracer } from "../kernel/trace.ts";
 import type { CanFrame } from "../wire/can-frame.ts";
 import { type ArmedRule, type CanFaultRule, checkRule, isSpent, ruleMatches } from "./can-fault-rule.ts";
+import type { CanErrorState } from "./error-counters.ts";
 import type { CanLink, CanListener } from "./link.ts";
 
 export interface FaultyCanLinkConfig {
@@ -163,6 +164,10 @@ export class FaultyCanLink implements CanLink, CanListener, Stateful<FaultyCanLi
     const asked = this.#take(frame);
     if (asked !== undefined) this.#listener?.aborted(asked, now);
     this.#goOn(now);
+  }
+
+  stateChanged(state: CanErrorState, now: Instant): void {
+    this.#listener?.stateChanged?.(state, now);
   }
 
   save(): FaultyCanLinkState {

@@ -1,5 +1,6 @@
 import type { Instant } from "../kernel/time.ts";
 import type { CanFrame } from "../wire/can-frame.ts";
+import type { CanErrorState } from "./error-counters.ts";
 
 /**
  * One node's access to one CAN bus. A virtual bus, a kernel interface and a serial adapter all look like this, and a
@@ -35,6 +36,8 @@ export interface CanListener {
    */
   transmitted(frame: CanFrame, now: Instant): void;
   aborted(frame: CanFrame, now: Instant): void;
+  /** The node's controller has become error active, error passive or bus-off. Frames that wait are `aborted` behind it. */
+  stateChanged?(state: CanErrorState, now: Instant): void;
 }
 
 /**

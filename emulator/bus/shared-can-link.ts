@@ -3,6 +3,7 @@ import type { Stateful } from "../kernel/machine.ts";
 import type { Instant } from "../kernel/time.ts";
 import type { Timeline } from "../kernel/timeline.ts";
 import { type CanFrame, canFrameFault } from "../wire/can-frame.ts";
+import type { CanErrorState } from "./error-counters.ts";
 import type { CanLink, CanListener } from "./link.ts";
 
 interface Waiting {
@@ -66,6 +67,10 @@ export class SharedCanLink implements Stateful<SharedCanLinkState>, CanListener 
     const done = this.#done(frame);
     if (done !== undefined) this.#listeners[done.port]?.aborted(frame, now);
     this.#next();
+  }
+
+  stateChanged(state: CanErrorState, now: Instant): void {
+    for (const listener of this.#listeners) listener?.stateChanged?.(state, now);
   }
 
   save(): SharedCanLinkState {

@@ -18,7 +18,6 @@ export const s = (count: number): Duration => Math.round(count * 1_000_000_000) 
 export const plus = (instant: Instant, span: Duration): Instant => (instant + span) as Instant;
 
 export const toMs = (span: Duration | Instant): number => span / 1_000_000;
-/** @internal for tests */
 export const toSeconds = (span: Duration | Instant): number => span / 1_000_000_000;
 
 /** The earliest of some deadlines, of which any may be unset. */

@@ -86,6 +86,14 @@ export const TRACE_EVENTS = {
   "door.input": { client: "uint", data: "bytes" },
   "door.closed": { client: "uint" },
   "door.refused": { client: "uint", code: "name", reason: "text" },
+
+  /**
+   * `node` found an error and sends an error flag. `kind` is "bit", "stuff", "crc", "form" or "ack"; `bit` is the number of
+   * the bit on the wire, SOF being 0; `tec`, `rec` and `state` ("active", "passive", "busOff") are what it has come to.
+   */
+  "can.error": { node: "name", kind: "name", bit: "uint", tec: "uint", rec: "uint", state: "name" },
+  /** The error state of `node` has changed. */
+  "can.state": { node: "name", from: "name", to: "name", tec: "uint", rec: "uint" },
 } as const satisfies Readonly<Record<string, Readonly<Record<string, FieldKind>>>>;
 
 type FieldKind = "name" | "text" | "uint" | "bytes";

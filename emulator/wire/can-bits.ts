@@ -75,7 +75,7 @@ interface CanFrameBits {
   readonly data: number;
 }
 
-/** @param frame one that can be (`canFrameFault`)   @internal exported for its tests */
+/** @param frame one that can be (`canFrameFault`) */
 export function canFrameBits(frame: CanFrame): CanFrameBits {
   const packed = measure(frame);
   return { nominal: packed & 0xffff, data: packed >>> 16 };

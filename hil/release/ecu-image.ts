@@ -2,7 +2,7 @@ import { packVersion } from "../../emulator/wire/version.ts";
 import { FileInvalidError } from "../bench/read-yaml.ts";
 import { readVehicle } from "../bench/vehicle-file.ts";
 import { readKeys } from "../crypto/key-files.ts";
-import { makeKeys } from "../crypto/keys.ts";
+import { imageKey, makeKeys } from "../crypto/keys.ts";
 import { writePieces } from "../record/pieces.ts";
 import { buildImage } from "./build-image.ts";
 import { readFirmwareFile } from "./firmware-file.ts";
@@ -51,7 +51,7 @@ export const writeEcuImage: WriteEcuImage = async ({ vehicle: path, ecu: id, ver
       buildTime: BUILD_TIME,
       code: readFirmwareFile(firmware).data,
     },
-    keys.image,
+    imageKey(keys, ecu.signature),
   );
   return { file: out, size: writePieces(out, [image]) };
 };

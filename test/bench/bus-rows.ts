@@ -1,5 +1,6 @@
+import type { CanPort } from "../../emulator/bus/can-node.ts";
 import type { CanListener } from "../../emulator/bus/link.ts";
-import { type CanPort, VirtualCanBus } from "../../emulator/bus/virtual-can-bus.ts";
+import { VirtualCanBus } from "../../emulator/bus/virtual-can-bus.ts";
 import { Prng } from "../../emulator/kernel/prng.ts";
 import { Scheduler } from "../../emulator/kernel/scheduler.ts";
 import { type Instant, s } from "../../emulator/kernel/time.ts";

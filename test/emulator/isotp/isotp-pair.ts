@@ -1,5 +1,6 @@
+import type { CanPort } from "../../../emulator/bus/can-node.ts";
 import type { CanLink } from "../../../emulator/bus/link.ts";
-import { type CanPort, VirtualCanBus } from "../../../emulator/bus/virtual-can-bus.ts";
+import { VirtualCanBus } from "../../../emulator/bus/virtual-can-bus.ts";
 import type { IsoTpChannel, IsoTpConfig, IsoTpListener } from "../../../emulator/isotp/config.ts";
 import { classicIsoTp, fdIsoTp } from "../../../emulator/isotp/defaults.ts";
 import { IsoTpNode } from "../../../emulator/isotp/isotp-node.ts";

@@ -5,29 +5,9 @@ import { canFrameBits, canFrameTime } from "../../../emulator/wire/can-bits.ts";
 import { CanFlag, type CanFrame } from "../../../emulator/wire/can-frame.ts";
 import { fromHex } from "../../../emulator/wire/text.ts";
 import { naiveCrc, naiveFrame, type WireBit } from "./can-naive.ts";
+import { randomCanFrame } from "./random-can-frame.ts";
 
-const LENGTHS = [0, 1, 2, 3, 4, 5, 6, 7, 8, 12, 16, 20, 24, 32, 48, 64] as const;
 const SEED = 20_260_731;
-
-const PATTERNS: readonly ((data: Uint8Array, prng: Prng) => void)[] = [
-  (data) => data.fill(0),
-  (data) => data.fill(0xff),
-  (data, prng) => data.set(data.map(() => (prng.below(2) === 1 ? 0xf8 : 0x07))),
-  () => undefined,
-  () => undefined,
-  () => undefined,
-];
-
-/** Half of the frames are full of long runs, which random bytes seldom have. */
-function randomFrame(prng: Prng): CanFrame {
-  const fd = prng.below(2) === 1;
-  const extended = prng.below(2);
-  const flags = fd ? CanFlag.Fd | (prng.below(4) << 2) : prng.below(8) === 0 ? CanFlag.Remote : 0;
-  const data = prng.bytes(fd ? (LENGTHS[prng.below(16)] as number) : prng.below(9));
-  PATTERNS[prng.below(6)]?.(data, prng);
-  const id = prng.below(4) === 0 ? prng.below(4) * 31 : prng.below(extended === 1 ? 2 ** 29 : 2 ** 11);
-  return { id, flags: flags | extended, data };
-}
 
 /** SOF to EOF of a frame at one rate, without any dynamic stuff bit. */
 function plainLength({ flags, data }: CanFrame): number {
@@ -63,7 +43,7 @@ describe("the length of a CAN frame", () => {
   it("agrees bit for bit with the long way for 20 000 frames of every kind", () => {
     const prng = new Prng(SEED);
     for (let round = 0; round < 20_000; round++) {
-      const frame = randomFrame(prng);
+      const frame = randomCanFrame(prng);
       const { bits } = naiveFrame(frame);
       const expected = { nominal: count(bits, "nominal"), data: count(bits, "data") };
       expect(canFrameBits(frame), `SEED=${SEED} round ${round}`).toEqual(expected);
@@ -105,7 +85,7 @@ describe("the length of a CAN frame", () => {
     let longest = 0;
     let longestExtended = 0;
     for (let round = 0; round < 20_000; round++) {
-      const frame = randomFrame(prng);
+      const frame = randomCanFrame(prng);
       if ((frame.flags & CanFlag.Fd) !== 0) continue;
       const { nominal } = canFrameBits(frame);
       if ((frame.flags & CanFlag.Extended) === 0) longest = Math.max(longest, nominal);

@@ -71,8 +71,9 @@ describe("session and security", () => {
     expect(ecu.count("31")).toBe(0);
   });
 
-  it("end with an error of authentication that has no name here", () => {
-    failing(when("2701", "7f275d"), "security", "NEGATIVE_RESPONSE");
+  it("end with an error of authentication, and with one that has no name", () => {
+    failing(when("2701", "7f275d"), "security", "NRC_DE_AUTHENTICATION_FAILED");
+    failing(when("2701", "7f274f"), "security", "NEGATIVE_RESPONSE");
   });
 
   it("do not send 10 02 again blindly when its answer does not come", () => {

@@ -90,7 +90,8 @@ describe("NegativeResponseError", () => {
       expect(code.replace(/^NRC|_/g, "").toLowerCase()).toBe(name.toLowerCase());
     }
     expect(new NegativeResponseError(0x27, 0x35).code).toBe("NRC_INVALID_KEY");
-    expect(new NegativeResponseError(0x27, 0x5d).code).toBe("NEGATIVE_RESPONSE");
+    expect(new NegativeResponseError(0x27, 0x5d).code).toBe("NRC_DE_AUTHENTICATION_FAILED");
+    expect(new NegativeResponseError(0x27, 0x4f).code).toBe("NEGATIVE_RESPONSE");
   });
 });
 

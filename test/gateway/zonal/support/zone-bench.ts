@@ -30,7 +30,9 @@ const IMAGE_KEY = signingKey(seededP256Key("zone tests", "image"));
 
 export interface ZoneOptions {
   readonly fd?: boolean;
+  /** Of ECU_011, as what follows. */
   readonly behaviours?: readonly Behaviour[];
+  readonly isotp?: Partial<IsoTpConfig>;
   readonly updater?: Partial<UpdaterConfig>;
 }
 
@@ -159,12 +161,13 @@ export class ZoneBench {
     this.#waiting = [...state.waiting];
   }
 
-  #seat(name: string, n: number, { fd = false, behaviours = [], updater = {} }: ZoneOptions): Seat {
+  #seat(name: string, n: number, options: ZoneOptions): Seat {
+    const { fd = false, behaviours = [], updater = {} } = options;
     const { world } = this;
     const { timeline, trace: tracer } = world;
     const config = defaultEcuConfig({
       name,
-      isotp: isotp(n, fd, true),
+      isotp: { ...isotp(n, fd, true), ...(n === 11 ? options.isotp : {}) },
       imagePublicKey: IMAGE_KEY.publicKey,
       behaviours: n === 11 ? behaviours : [],
       codeFlash: {
