@@ -2,6 +2,7 @@ import type { IsoTpConfig } from "../isotp/config.ts";
 import { type Duration, ms, s } from "../kernel/time.ts";
 import { defaultUdsConfig, type UdsConfig } from "../uds/config.ts";
 import type { ImageSignatureName } from "../wire/image-header.ts";
+import type { MessagesConfig } from "./application-messages.ts";
 import type { Behaviour } from "./behaviours.ts";
 import type { Bank } from "./boot-metadata.ts";
 import { type DataConfig, FAMILY_DATA } from "./data-config.ts";
@@ -86,6 +87,7 @@ export interface EcuConfig {
   readonly supply: SupplyConfig;
   readonly dtcs: DtcConfig;
   readonly data: DataConfig;
+  readonly messages: MessagesConfig;
   readonly behaviours: readonly Behaviour[];
 }
 
@@ -126,13 +128,14 @@ export const FAMILY_BANKS: BankMap = {
 /** An ECU of the family: what has no default must be given, all else may be. */
 export const defaultEcuConfig = (
   given: Pick<EcuConfig, "name" | "isotp" | "imagePublicKey"> &
-    Partial<Omit<EcuConfig, "uds" | "identity" | "boot" | "check" | "supply" | "dtcs">> & {
+    Partial<Omit<EcuConfig, "uds" | "identity" | "boot" | "check" | "supply" | "dtcs" | "messages">> & {
       readonly uds?: Partial<UdsConfig>;
       readonly identity?: Partial<EcuIdentity>;
       readonly boot?: Partial<BootTiming>;
       readonly check?: Partial<CheckTiming>;
       readonly supply?: Partial<SupplyConfig>;
       readonly dtcs?: Partial<DtcConfig>;
+      readonly messages?: Partial<MessagesConfig>;
     },
 ): EcuConfig => ({
   codeFlash: FAMILY_CODE_FLASH,
@@ -167,4 +170,5 @@ export const defaultEcuConfig = (
   check: { signature: ms(8), perKib: ms(0.1), ...given.check },
   supply: { ...FAMILY_SUPPLY, ...given.supply },
   dtcs: { ...FAMILY_DTCS, ...given.dtcs },
+  messages: { cyclic: [], supervised: [], ...given.messages },
 });

@@ -7,8 +7,10 @@ import { type Duration, earliest, type Instant, NO_TIME, plus, RUN_START, toMs }
 import type { Tracer } from "../kernel/trace.ts";
 import { ResetType } from "../uds/service.ts";
 import { type UdsInput, UdsServer, type UdsServerState } from "../uds/uds-server.ts";
+import type { CanFrame } from "../wire/can-frame.ts";
 import { Did } from "../wire/uds.ts";
 import { versionText } from "../wire/version.ts";
+import { ApplicationMessages, type ApplicationMessagesState } from "./application-messages.ts";
 import { type Behaviour, Behaviours } from "./behaviours.ts";
 import { type Bank, BLANK_METADATA, type BootMetadata, otherBank, withBank } from "./boot-metadata.ts";
 import { type BootChoice, chooseBank } from "./bootloader.ts";
@@ -30,12 +32,16 @@ export type EcuInput =
   | { readonly type: "powerOff" }
   /** The voltage at its terminals is another one, mV. */
   | { readonly type: "supply"; readonly millivolts: number }
+  /** A frame that is on the bus. */
+  | { readonly type: "frame"; readonly frame: CanFrame }
   /** A test that is not the ECU's own has ended. Lost while it has no power. */
   | { readonly type: "tested"; readonly dtc: number; readonly failed: boolean };
 
 export type EcuOutput =
   | { readonly type: "respond"; readonly data: Uint8Array }
   | { readonly type: "periodic"; readonly data: Uint8Array }
+  /** A message of the application. */
+  | { readonly type: "broadcast"; readonly frame: CanFrame }
   /** The ECU went off or began to start: nothing of what was on its way in or out is known to it any more. */
   | { readonly type: "transportReset"; readonly powered: boolean };
 
@@ -61,6 +67,7 @@ type Phase =
 export interface EcuCoreState {
   readonly phase: Phase;
   readonly millivolts: number;
+  readonly receiving: boolean;
   readonly outbox: readonly EcuOutput[];
   readonly server: UdsServerState;
   readonly programming: ProgrammingState;
@@ -73,6 +80,7 @@ export interface EcuCoreState {
   readonly events: EventMemoryState;
   readonly dtcs: DtcMemoryState;
   readonly data: EcuDataState;
+  readonly messages: ApplicationMessagesState;
   readonly behaviours: ReturnType<Behaviours["save"]>;
   readonly prng: PrngState;
 }
@@ -106,12 +114,15 @@ export class EcuCore implements Machine<EcuInput, EcuOutput>, Stateful<EcuCoreSt
   readonly #events: EventMemory;
   readonly #dtcs: DtcMemory;
   readonly #data: EcuData;
+  readonly #messages: ApplicationMessages;
   readonly #store: MetadataStore;
   readonly #behaviours: Behaviours;
   readonly #programming: Programming;
   readonly #server: UdsServer;
   #phase: Phase = { name: "off" };
   #millivolts: number;
+  /** A longer request has begun to come. */
+  #receiving = false;
   #outbox: EcuOutput[] = [];
   /** Of the last input or deadline: what is drained after it happens at that instant. */
   #now: Instant = RUN_START;
@@ -135,7 +146,9 @@ export class EcuCore implements Machine<EcuInput, EcuOutput>, Stateful<EcuCoreSt
     const [security, events] = [this.#security, this.#events];
     const freeze = (did: number, now: Instant) => this.#frozen(did, now);
     this.#dtcs = new DtcMemory(config.name, config.dtcs, { tracer, freeze });
-    this.#programming = new Programming(config, { ...own, security, events, dtc: this.#dtcs, crypto, prng, tracer });
+    this.#messages = new ApplicationMessages(config.messages, (dtc, failed, at) => this.#dtcs.report(dtc, failed, at));
+    const kept = { dtc: this.#dtcs, messages: this.#messages };
+    this.#programming = new Programming(config, { ...own, security, events, ...kept, crypto, prng, tracer });
     this.#server = new UdsServer(config.name, config.uds, this.#programming, tracer);
   }
 
@@ -186,6 +199,7 @@ export class EcuCore implements Machine<EcuInput, EcuOutput>, Stateful<EcuCoreSt
     if (input.type === "powerOn") this.#powerOn(now);
     else if (input.type === "powerOff") this.#powerOff(now);
     else if (input.type === "supply") this.#supply(input.millivolts, now);
+    else if (input.type === "frame") this.#messages.received(input.frame, now);
     else if (input.type === "tested") this.#tested(input.dtc, input.failed, now);
     else if (this.#serving) this.#serve(input, now);
   }
@@ -196,18 +210,21 @@ export class EcuCore implements Machine<EcuInput, EcuOutput>, Stateful<EcuCoreSt
     this.#security.handleDeadline(now);
     this.#events.handleDeadline(now);
     this.#dtcs.handleDeadline(now);
+    this.#messages.handleDeadline(now);
     this.#proceed(now);
     if (this.#serving) this.#server.handleDeadline(now);
   }
 
   poll(): EcuOutput | undefined {
+    const frame = this.#messages.poll();
+    if (frame !== undefined) return { type: "broadcast", frame };
     return this.#outbox.shift() ?? (this.#serving ? this.#pollServer() : undefined);
   }
 
   nextDeadline(): Instant | undefined {
     const phase = this.#phase;
     const server = this.#serving ? this.#server.nextDeadline() : undefined;
-    const stored = earliest(this.#store.deadline, this.#dtcs.deadline);
+    const stored = earliest(this.#store.deadline, this.#dtcs.deadline, this.#messages.deadline);
     switch (phase.name) {
       case "off":
       case "held":
@@ -233,6 +250,7 @@ export class EcuCore implements Machine<EcuInput, EcuOutput>, Stateful<EcuCoreSt
     return {
       phase: this.#phase,
       millivolts: this.#millivolts,
+      receiving: this.#receiving,
       outbox: [...this.#outbox],
       server: this.#server.save(),
       programming: this.#programming.save(),
@@ -245,6 +263,7 @@ export class EcuCore implements Machine<EcuInput, EcuOutput>, Stateful<EcuCoreSt
       events: this.#events.save(),
       dtcs: this.#dtcs.save(),
       data: this.#data.save(),
+      messages: this.#messages.save(),
       behaviours: this.#behaviours.save(),
       prng: this.#prng.save(),
     };
@@ -253,6 +272,7 @@ export class EcuCore implements Machine<EcuInput, EcuOutput>, Stateful<EcuCoreSt
   load(state: EcuCoreState): void {
     this.#phase = state.phase;
     this.#millivolts = state.millivolts;
+    this.#receiving = state.receiving;
     this.#outbox = [...state.outbox];
     this.#server.load(state.server);
     this.#programming.load(state.programming);
@@ -265,6 +285,7 @@ export class EcuCore implements Machine<EcuInput, EcuOutput>, Stateful<EcuCoreSt
     this.#events.load(state.events);
     this.#dtcs.load(state.dtcs);
     this.#data.load(state.data);
+    this.#messages.load(state.messages);
     this.#behaviours.load(state.behaviours);
     this.#prng.load(state.prng);
   }
@@ -279,6 +300,8 @@ export class EcuCore implements Machine<EcuInput, EcuOutput>, Stateful<EcuCoreSt
 
   #serve(input: UdsInput, now: Instant): void {
     if (input.type === "receptionFailed") this.#dtcs.report(Dtc.MessageLost, true, now);
+    if (input.type === "request" && this.#receiving) this.#dtcs.report(Dtc.MessageLost, false, now);
+    if (input.type !== "sent") this.#receiving = input.type === "receiving";
     this.#server.handle(input, now);
   }
 
@@ -347,6 +370,8 @@ export class EcuCore implements Machine<EcuInput, EcuOutput>, Stateful<EcuCoreSt
     this.#events.close();
     this.#dtcs.close(now, this.#prng);
     this.#data.begin();
+    this.#messages.stop();
+    this.#receiving = false;
     this.#server.reset();
     this.#programming.begin(IDLE);
   }
@@ -414,6 +439,7 @@ export class EcuCore implements Machine<EcuInput, EcuOutput>, Stateful<EcuCoreSt
     this.#server.start(now);
     this.#tracer.record(now, this.#config.name, "boot.started", { bank, version, trial: trial ? 1 : 0 });
     const hangs = trial && this.#behaviours.onTrialStart();
+    if (bank !== "none" && !hangs) this.#messages.begin(now);
     this.#phase = {
       name: "running",
       trial,

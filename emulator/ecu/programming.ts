@@ -11,6 +11,7 @@ import { readAddressAndSize } from "../uds/services/address-and-size.ts";
 import { decodeImageHeader, IMAGE_HEADER_LENGTH } from "../wire/image-header.ts";
 import { Did, ImageStatus, Nrc, Rid } from "../wire/uds.ts";
 import { versionText } from "../wire/version.ts";
+import type { ApplicationMessages } from "./application-messages.ts";
 import type { Behaviours } from "./behaviours.ts";
 import { type Bank, type BootMetadata, otherBank, withBank } from "./boot-metadata.ts";
 import type { EcuConfig } from "./config.ts";
@@ -76,6 +77,7 @@ export interface ProgrammingParts {
   readonly events: EventMemory;
   readonly dtc: DtcMemory;
   readonly data: EcuData;
+  readonly messages: ApplicationMessages;
   readonly behaviours: Behaviours;
   readonly crypto: Crypto;
   readonly prng: Prng;
@@ -98,6 +100,7 @@ export class Programming implements UdsHost, Stateful<ProgrammingState> {
   readonly secrets: SecretsHost;
   readonly dtc: DtcMemory;
   readonly dataHost: EcuData;
+  readonly communication: ApplicationMessages;
   readonly #config: EcuConfig;
   readonly #parts: ProgrammingParts;
   #running: Running = IDLE;
@@ -117,6 +120,7 @@ export class Programming implements UdsHost, Stateful<ProgrammingState> {
     this.secrets = { crypto, random: (length) => prng.bytes(length) };
     this.dtc = parts.dtc;
     this.dataHost = parts.data;
+    this.communication = parts.messages;
   }
 
   get running(): Running {

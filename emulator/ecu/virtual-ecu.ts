@@ -1,5 +1,7 @@
 import type { CanLink } from "../bus/link.ts";
+import { SharedCanLink, type SharedCanLinkState } from "../bus/shared-can-link.ts";
 import type { IsoTpChannel, IsoTpListener } from "../isotp/config.ts";
+
 import { IsoTpNode, type IsoTpNodeState } from "../isotp/isotp-node.ts";
 import type { Crypto } from "../kernel/crypto.ts";
 import type { Stateful } from "../kernel/machine.ts";
@@ -7,6 +9,7 @@ import type { Prng } from "../kernel/prng.ts";
 import { Pump } from "../kernel/pump.ts";
 import type { Timeline } from "../kernel/timeline.ts";
 import type { Tracer } from "../kernel/trace.ts";
+import type { CanFrame } from "../wire/can-frame.ts";
 import type { Behaviour } from "./behaviours.ts";
 import type { BootMetadata } from "./boot-metadata.ts";
 import type { EcuConfig } from "./config.ts";
@@ -29,6 +32,8 @@ export interface VirtualEcuState {
   readonly core: EcuCoreState;
   readonly node: IsoTpNodeState;
   readonly unsegmented: UnsegmentedSenderState;
+  /** Only where the application has messages of its own. */
+  readonly shared?: SharedCanLinkState;
 }
 
 /** One ECU on a CAN bus. It is built without power; see {@link provision} and {@link powerOn}. */
@@ -40,11 +45,16 @@ export class VirtualEcu implements Stateful<VirtualEcuState> {
   readonly #pump: Pump<EcuInput, EcuOutput>;
   readonly #node: IsoTpNode;
   readonly #channel: IsoTpChannel;
+  readonly #shared: SharedCanLink | undefined;
+  readonly #application: CanLink | undefined;
 
   constructor(config: EcuConfig, { timeline, tracer, crypto, prng, link }: VirtualEcuParts) {
     this.name = config.name;
     this.#config = config;
-    this.#unsegmented = new UnsegmentedSender(link, config.data.limits.periodicIdentifiersMax);
+    const { cyclic, supervised } = config.messages;
+    this.#shared = cyclic.length + supervised.length > 0 ? new SharedCanLink(link, timeline) : undefined;
+    this.#application = this.#shared?.port();
+    this.#unsegmented = new UnsegmentedSender(this.#shared?.port() ?? link, config.data.limits.periodicIdentifiersMax);
     this.#core = new EcuCore(config, { tracer, crypto, prng });
     this.#pump = new Pump(this.#core, timeline, (output) => this.#deliver(output));
     this.#node = new IsoTpNode(config.name, this.#unsegmented, timeline, tracer);
@@ -55,6 +65,11 @@ export class VirtualEcu implements Stateful<VirtualEcuState> {
       failed: (direction) => this.#pump.push({ type: direction === "sending" ? "sent" : "receptionFailed" }),
     };
     this.#channel = this.#node.open(config.isotp, listener, this.#core.transportFaults);
+    this.#application?.attach({
+      received: (frame) => this.#pump.push({ type: "frame", frame }),
+      transmitted: () => undefined,
+      aborted: () => undefined,
+    });
     this.#setActive(false);
   }
 
@@ -110,13 +125,20 @@ export class VirtualEcu implements Stateful<VirtualEcuState> {
   }
 
   save(): VirtualEcuState {
-    return { core: this.#core.save(), node: this.#node.save(), unsegmented: this.#unsegmented.save() };
+    const shared = this.#shared?.save();
+    return {
+      core: this.#core.save(),
+      node: this.#node.save(),
+      unsegmented: this.#unsegmented.save(),
+      ...(shared === undefined ? {} : { shared }),
+    };
   }
 
   load(state: VirtualEcuState): void {
     this.#core.load(state.core);
     this.#node.load(state.node);
     this.#unsegmented.load(state.unsegmented);
+    if (state.shared !== undefined) this.#shared?.load(state.shared);
   }
 
   #deliver(output: EcuOutput): void {
@@ -128,8 +150,17 @@ export class VirtualEcu implements Stateful<VirtualEcuState> {
       this.#unsegmented.send(periodicFrame(output.data, this.#config));
       return;
     }
+    if (output.type === "broadcast") {
+      this.#broadcast(output.frame);
+      return;
+    }
     this.#node.reset();
     this.#setActive(output.powered);
+  }
+
+  /** A message whose predecessor has not got onto the bus yet is left out. */
+  #broadcast(frame: CanFrame): void {
+    if (this.#shared?.isWaiting(frame) === false) this.#application?.transmit(frame);
   }
 
   #setActive(active: boolean): void {

@@ -1,5 +1,6 @@
 import type { Instant } from "../kernel/time.ts";
 import type { Access, DidRule } from "./access.ts";
+import type { CommunicationHost } from "./host-communication.ts";
 import type { DataHost } from "./host-data.ts";
 import type { DtcHost } from "./host-dtc.ts";
 import type { EventHost } from "./host-events.ts";
@@ -35,6 +36,8 @@ export interface UdsHost {
   readonly dids: ReadonlyMap<number, DidRule>;
   readonly routines: ReadonlyMap<number, RoutineRule>;
   readonly security: SecurityHost;
+  /** Undefined: it has none but diagnostic messages. */
+  readonly communication?: CommunicationHost;
   readonly secrets: SecretsHost;
   /** Undefined: no event outlives a reset. */
   readonly events?: EventHost;

@@ -377,7 +377,9 @@ export class UdsServer implements Machine<UdsInput, UdsOutput>, Stateful<UdsServ
   #sessionChanged(from: Session, now: Instant): void {
     const to = this.#memory.session;
     this.#tracer.record(now, this.#name, "uds.session", { from, to });
-    if (to === Session.Default) this.#host.dtc?.sessionEnded();
+    if (to !== Session.Default) return;
+    this.#host.dtc?.sessionEnded();
+    this.#host.communication?.sessionEnded(now);
   }
 
   #blockOf(data: Uint8Array): number | undefined {

@@ -8,6 +8,7 @@ export const Sid = {
   ReadMemoryByAddress: 0x23,
   ReadScalingDataByIdentifier: 0x24,
   SecurityAccess: 0x27,
+  CommunicationControl: 0x28,
   Authentication: 0x29,
   ReadDataByPeriodicIdentifier: 0x2a,
   DynamicallyDefineDataIdentifier: 0x2c,

@@ -8,6 +8,8 @@ const KEY_LENGTH = 4;
 const ALFI_4_4 = 0x44;
 /** dataFormatIdentifier: neither compressed nor encrypted. (ISO 14229-1:2020, Table 438) */
 const PLAIN = 0x00;
+/** communicationType. (ISO 14229-1:2020, Table B.1) */
+const NORMAL_MESSAGES = 0x01;
 
 export interface MemoryRange {
   readonly address: number;
@@ -20,6 +22,12 @@ export const requestSeed = (level: number): Uint8Array => Uint8Array.of(Sid.Secu
 export const transferExit = (): Uint8Array => Uint8Array.of(Sid.RequestTransferExit);
 /** 3E 80: no answer is wanted. */
 export const keepAlive = (): Uint8Array => Uint8Array.of(Sid.TesterPresent, SUPPRESS_POSITIVE_RESPONSE);
+
+/** All DTCs. */
+export const dtcSetting = (setting: number): Uint8Array => Uint8Array.of(Sid.ControlDtcSetting, setting);
+/** Of the normal messages on the network that the request comes by and all others. */
+export const communicationControl = (controlType: number): Uint8Array =>
+  Uint8Array.of(Sid.CommunicationControl, controlType, NORMAL_MESSAGES);
 
 export const readData = (did: number): Uint8Array => Uint8Array.of(Sid.ReadDataByIdentifier, did >> 8, did & 0xff);
 

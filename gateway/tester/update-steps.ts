@@ -1,6 +1,7 @@
 import type { BenchError } from "../../emulator/kernel/errors.ts";
 import type { Duration } from "../../emulator/kernel/time.ts";
 import { DiagnosticNack } from "../../emulator/wire/doip.ts";
+import { DtcSetting } from "../../emulator/wire/dtc.ts";
 import { decodeImageHeader, IMAGE_HEADER_LENGTH } from "../../emulator/wire/image-header.ts";
 import { seedKey } from "../../emulator/wire/seed-key.ts";
 import { Did, imageStatusText, Nrc, Rid, Session } from "../../emulator/wire/uds.ts";
@@ -10,7 +11,9 @@ import type { Procedure, Step, UpdatePhase, Verdict } from "./procedure.ts";
 import { NegativeResponseError } from "./uds-errors.ts";
 import {
   blockLengthOf,
+  communicationControl,
   dataText,
+  dtcSetting,
   ecuReset,
   eraseOption,
   type MemoryRange,
@@ -73,6 +76,9 @@ export interface UpdateMemory {
 
 const RESET_HARD = 0x01;
 const LEVEL = 0x01;
+/** controlType of 28. (ISO 14229-1:2020, Table 54) */
+const ENABLE_RX_AND_TX = 0x00;
+const DISABLE_RX_AND_TX = 0x03;
 
 type Timing = UpdaterTiming & { readonly bootTriesMax: number };
 type Row = Step<UpdateMemory>;
@@ -143,16 +149,17 @@ export function updateProcedures(config: UpdaterConfig): Readonly<Record<UpdateC
   const defaultSession = session("defaultSession", "session", Session.Default);
   const entering = [...only(needsEntry, [programming, ...unlock(config, "Programming")])];
   const boot = bootRow(timing);
+  const [quiet, loud] = config.quiet === false ? [[], []] : [quietRows(), loudRows()];
   return {
     identify: [
       { ...readRow("version", Did.SoftwareVersion, keepVersion), failed: () => undefined },
       readRow("serial", Did.SerialNumber, (memory, serial) => ({ ...memory, serial })),
       readRow("hardware", Did.HardwareVersion, (memory, hardwareVersion) => ({ ...memory, hardwareVersion })),
     ],
-    program: [hardwareRow(), extended, ...unlock(config, "Extended"), ...entering, ...downloadRows(config)],
+    program: [hardwareRow(), extended, ...quiet, ...unlock(config, "Extended"), ...entering, ...downloadRows(config)],
     activate: [
       { ...readRow("before", Did.SoftwareVersion, (memory, before) => ({ ...memory, before })), phase: "activate" },
-      ...only(needsEntry, [extended, ...unlock(config, "Extended")]),
+      ...only(needsEntry, [extended, ...quiet, ...unlock(config, "Extended")]),
       ...entering,
       dependenciesRow(timing),
       resetRow(timing),
@@ -165,6 +172,7 @@ export function updateProcedures(config: UpdaterConfig): Readonly<Record<UpdateC
       ...unlock(config, "Extended"),
       ...entering,
       commitRow(timing),
+      ...loud,
       { ...defaultSession, phase: "confirm", failed: () => on() },
     ],
     revert: [
@@ -179,6 +187,29 @@ export function updateProcedures(config: UpdaterConfig): Readonly<Record<UpdateC
     release: [{ ...defaultSession, givesUp: true }],
   };
 }
+
+/** Nobody is to take the silence of an ECU that is programmed for a fault, and it none for its own. */
+const quietRows = (): Rows =>
+  [
+    { name: "dtcsOff", request: dtcSetting(DtcSetting.Off) },
+    { name: "messagesOff", request: communicationControl(DISABLE_RX_AND_TX) },
+  ].map(({ name, request }) => ({
+    name,
+    phase: "session",
+    ask: () => request,
+    repeatable: true,
+    failed: (_, error) => {
+      const refuses = error instanceof NegativeResponseError && !isNrc(error, Nrc.BusyRepeatRequest);
+      return refuses ? on() : undefined;
+    },
+  }));
+
+/** The reset has taken it back already, in an ECU that does as the standard says. */
+const loudRows = (): Rows =>
+  [
+    { name: "messagesOn", request: communicationControl(ENABLE_RX_AND_TX) },
+    { name: "dtcsOn", request: dtcSetting(DtcSetting.On) },
+  ].map(({ name, request }) => ({ name, phase: "confirm", ask: () => request, failed: () => on() }));
 
 const needsEntry = (memory: UpdateMemory): boolean => memory.enter;
 

@@ -12,6 +12,11 @@ export interface UpdaterConfig {
   readonly seedKey: SeedKeyFormula;
   /** What is written to DID F15B before anything is erased: who did it, and when, as the vehicle maker wants it. */
   readonly fingerprint: Uint8Array;
+  /**
+   * While it is programmed, the ECU is told to record no DTCs and to send none but diagnostic messages (85 02, 28 03). One
+   * that refuses is programmed all the same. True unless told.
+   */
+  readonly quiet?: boolean;
   /** How often a procedure is begun, in all, before it is given up; 3 unless told. */
   readonly attemptsMax?: number;
   /** How many questions to an ECU that starts may go without an answer; 40 unless told. */

@@ -1,4 +1,6 @@
+import type { MessagesConfig } from "../../emulator/ecu/application-messages.ts";
 import { defaultEcuConfig, type EcuConfig } from "../../emulator/ecu/config.ts";
+import { Dtc } from "../../emulator/ecu/dtc-config.ts";
 import { isoTpAddress } from "../../emulator/isotp/addressing.ts";
 import type { IsoTpAddress, IsoTpConfig } from "../../emulator/isotp/config.ts";
 import { classicIsoTp, fdIsoTp } from "../../emulator/isotp/defaults.ts";
@@ -34,6 +36,23 @@ function channel(
   return unpadded;
 }
 
+function messages({ cyclic, supervised }: NonNullable<VehicleEcu["messages"]>): MessagesConfig {
+  return {
+    cyclic: cyclic.map(({ id, extended, periodMs, data }) => ({
+      id,
+      extended,
+      period: ms(periodMs),
+      data: Uint8Array.from(data),
+    })),
+    supervised: supervised.map(({ id, extended, timeoutMs }) => ({
+      id,
+      extended,
+      timeout: ms(timeoutMs),
+      dtc: Dtc.GatewayLost,
+    })),
+  };
+}
+
 /** @param imageKeys whose images the ECU takes: SubjectPublicKeyInfo, DER */
 export function ecuConfig(
   vehicle: Vehicle,
@@ -57,6 +76,7 @@ export function ecuConfig(
       hardwareNumber: `${ecu.id}-HW`,
       hardwareVersion: ecu.hardwareVersion,
     },
+    ...(ecu.messages === undefined ? {} : { messages: messages(ecu.messages) }),
     behaviours: ecu.behaviours,
     ...(ecu.eraseCyclesMax === undefined ? {} : { eraseCyclesMax: ecu.eraseCyclesMax }),
   });

@@ -12,6 +12,10 @@ const uint16 = z.int().min(0).max(0xffff);
 const name = z.string().regex(/^[A-Za-z][A-Za-z0-9_]{0,15}$/, "is no name of up to 16 letters, digits and _");
 const milliseconds = z.number().min(0).max(3_600_000);
 
+const messageId = { id: z.int().min(0).max(0x1fffffff), extended: z.boolean().default(false) };
+const fitsId = ({ id, extended }: { readonly id: number; readonly extended: boolean }): boolean =>
+  extended || id <= 0x7ff;
+const ID_TOO_LONG = "has an identifier over 11 bits and is not extended";
 export const imageSignature: z.ZodType<ImageSignatureName> = z.enum(["ecdsaP256", "ed25519", "mlDsa65"]);
 
 const ecu = z.strictObject({
@@ -39,6 +43,35 @@ const ecu = z.strictObject({
   /** Erase cycles that a sector of its code flash bears. */
   eraseCyclesMax: z.int().min(1).max(1_000_000).optional(),
   healthyRunMs: milliseconds.default(2_000),
+  /** Messages of its application, beside diagnostics. */
+  messages: z
+    .strictObject({
+      cyclic: z
+        .array(
+          z
+            .strictObject({
+              ...messageId,
+              periodMs: z.number().min(1).max(60_000),
+              /** Behind the counter. */
+              data: z.array(z.int().min(0).max(255)).max(7).default([]),
+            })
+            .refine(fitsId, ID_TOO_LONG),
+        )
+        .max(16)
+        .default([]),
+      supervised: z
+        .array(
+          z
+            .strictObject({
+              ...messageId,
+              timeoutMs: z.number().min(1).max(60_000),
+            })
+            .refine(fitsId, ID_TOO_LONG),
+        )
+        .max(16)
+        .default([]),
+    })
+    .optional(),
   behaviours: z.array(behaviourSchema).default([]),
 });
 

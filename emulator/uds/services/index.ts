@@ -3,6 +3,7 @@ import { FAMILY_BOOTLOADER } from "../family/bootloader.ts";
 import type { Service } from "../service.ts";
 import { authentication } from "./authentication.ts";
 import { clearDiagnosticInformation } from "./clear-diagnostic-information.ts";
+import { communicationControl } from "./communication-control.ts";
 import { controlDtcSetting } from "./control-dtc-setting.ts";
 import { diagnosticSessionControl } from "./diagnostic-session-control.ts";
 import { dynamicallyDefineDataIdentifier } from "./dynamically-define-data-identifier.ts";
@@ -39,6 +40,7 @@ const SERVICES: ReadonlyMap<number, Service> = byNumber([
   readMemoryByAddress,
   readScalingDataByIdentifier,
   securityAccess,
+  communicationControl,
   readDataByPeriodicIdentifier,
   dynamicallyDefineDataIdentifier,
   writeDataByIdentifier,

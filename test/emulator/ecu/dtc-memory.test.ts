@@ -59,6 +59,9 @@ describe("a DTC arises", () => {
     expect(failedOnes(bench)).toBe("c0 01 87 65");
     bench.push({ type: "receptionFailed" });
     expect(failedOnes(bench)).toBe("c0 01 87 2f");
+    bench.push({ type: "receiving" });
+    bench.ask("22 f1 86 f1 86 f1 86 f1 86");
+    expect(failedOnes(bench)).toBe("c0 01 87 2e");
   });
 
   it("when somebody else reports it, such as a supply voltage that is too low", () => {

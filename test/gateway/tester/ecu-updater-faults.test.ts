@@ -78,7 +78,7 @@ describe("session and security", () => {
 
   it("do not send 10 02 again blindly when its answer does not come", () => {
     const ecu = programmed(when("1002", SILENCE, 1));
-    expect(ecu.short().slice(0, 6)).toEqual(["22f1", "1003", "2701", "2702", "1002", "22f1"]);
+    expect(ecu.short().slice(0, 8)).toEqual(["22f1", "1003", "8502", "2803", "2701", "2702", "1002", "22f1"]);
   });
 });
 

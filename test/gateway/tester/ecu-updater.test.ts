@@ -4,7 +4,11 @@ import { FakeEcu, imageOf, LOST, type Script, SILENCE } from "./support/fake-ecu
 
 const IMAGE = imageOf(); // 4096 + 2500 bytes: seven blocks of 1024
 const PROGRAM = { type: "program", image: IMAGE } as const;
-const ENTRY = ["1003", "2701", "27021e16e3a3", "1002", "2701", "27021e16e3a3"];
+const UNLOCK = ["2701", "27021e16e3a3"];
+const QUIET = ["8502", "280301"];
+const ENTRY = ["1003", ...QUIET, ...UNLOCK, "1002", ...UNLOCK];
+/** After a commit. */
+const LEAVE = ["280001", "8501", "1001"];
 
 describe("identify", () => {
   it("reads version, serial number and hardware version in the session that is", () => {
@@ -222,7 +226,7 @@ describe("activate", () => {
     ecu.do(PROGRAM);
     const from = ecu.requests.length;
     expect(ecu.do({ type: "activate" })).toEqual({ type: "activated", version: "2.0.0" });
-    expect(ecu.requests.slice(from, from + 10)).toEqual(["22f195", "3101ff01", ...ENTRY, "3101ff01", "1101"]);
+    expect(ecu.requests.slice(from, from + 12)).toEqual(["22f195", "3101ff01", ...ENTRY, "3101ff01", "1101"]);
   });
 
   it("asks for the version when an ECU resets itself instead of answering FF01, and does not reset it again", () => {
@@ -257,11 +261,42 @@ describe("activate", () => {
   });
 });
 
+describe("an ECU that is to be quiet while it is programmed", () => {
+  it.each(["7f8511", "7f857f", "7f8522"])("may refuse that (%s), and is programmed all the same", (answer) => {
+    const ecu = new FakeEcu((request) => (request.startsWith("85") ? answer : undefined));
+    expect(ecu.do(PROGRAM)).toEqual({ type: "programmed" });
+    expect(ecu.count("85")).toBe(1);
+    expect(ecu.do({ type: "commit" })).toEqual({ type: "committed" });
+  });
+
+  it("is asked again when it is busy, or when its answer gets lost", () => {
+    const busy = new FakeEcu((request, occurrence) => (request === "280301" && occurrence < 3 ? "7f2821" : undefined));
+    expect(busy.do(PROGRAM)).toEqual({ type: "programmed" });
+    expect(busy.count("280301")).toBe(3);
+    const lossy = new FakeEcu((request, occurrence) => (request === "8502" && occurrence === 1 ? SILENCE : undefined));
+    expect(lossy.do(PROGRAM)).toEqual({ type: "programmed" });
+    expect([lossy.count("8502"), lossy.count("1003")]).toEqual([2, 1]);
+  });
+
+  it("is not asked to where the configuration says so", () => {
+    const ecu = new FakeEcu(() => undefined, { quiet: false });
+    ecu.do(PROGRAM);
+    ecu.do({ type: "commit" });
+    expect([ecu.count("85"), ecu.count("28")]).toEqual([0, 0]);
+  });
+
+  it("is committed even if it never answers to being loud again", () => {
+    const ecu = new FakeEcu((request) => (request === "280001" || request === "8501" ? SILENCE : undefined));
+    expect(ecu.do({ type: "commit" })).toEqual({ type: "committed" });
+    expect(ecu.count("31010302")).toBe(1);
+  });
+});
+
 describe("commit and revert", () => {
   it("are done unlocked, in the extended session", () => {
     const ecu = new FakeEcu();
     expect(ecu.do({ type: "commit" })).toEqual({ type: "committed" });
-    expect(ecu.requests).toEqual([...ENTRY.slice(0, 3), "31010302", "1001"]);
+    expect(ecu.requests).toEqual(["1003", ...UNLOCK, "31010302", ...LEAVE]);
   });
 
   it("are done in the programming session where the ECU wants it so", () => {
@@ -269,7 +304,7 @@ describe("commit and revert", () => {
       request.startsWith("310103") && self.session !== 2 ? "7f3131" : undefined,
     );
     expect(ecu.do({ type: "commit" })).toEqual({ type: "committed" });
-    expect(ecu.requests).toEqual([...ENTRY.slice(0, 3), "31010302", ...ENTRY.slice(3), "31010302", "1001"]);
+    expect(ecu.requests).toEqual(["1003", ...UNLOCK, "31010302", "1002", ...UNLOCK, "31010302", ...LEAVE]);
     expect(ecu.do({ type: "revert" })).toMatchObject({ type: "reverted" });
   });
 
@@ -290,7 +325,7 @@ describe("commit and revert", () => {
       return undefined;
     });
     expect(ecu.do({ type: "revert" })).toEqual({ type: "reverted", version: "0.9.0" });
-    expect(ecu.requests).toEqual([...ENTRY.slice(0, 3), "31010301", "1101", "22f195"]);
+    expect(ecu.requests).toEqual(["1003", ...UNLOCK, "31010301", "1101", "22f195"]);
   });
 });
 

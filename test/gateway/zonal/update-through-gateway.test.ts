@@ -52,6 +52,8 @@ describe("an update through a zonal gateway", () => {
     expect(seen).toEqual([
       "22f193",
       "1003",
+      "8502",
+      "280301",
       "2701",
       expect.stringMatching(/^2702/),
       "1002",

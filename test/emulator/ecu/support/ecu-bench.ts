@@ -3,7 +3,7 @@ import { EcuCore, type EcuInput, type EcuOutput } from "../../../../emulator/ecu
 import { classicIsoTp } from "../../../../emulator/isotp/defaults.ts";
 import { Prng } from "../../../../emulator/kernel/prng.ts";
 import { Pump } from "../../../../emulator/kernel/pump.ts";
-import { type Duration, type Instant, ms, s } from "../../../../emulator/kernel/time.ts";
+import { type Duration, type Instant, ms, s, toMs } from "../../../../emulator/kernel/time.ts";
 import type { TraceEventOf } from "../../../../emulator/kernel/trace.ts";
 import type { TraceEventType } from "../../../../emulator/kernel/trace-events.ts";
 import { World } from "../../../../emulator/kernel/world.ts";
@@ -69,6 +69,8 @@ export class EcuBench {
   readonly resets: boolean[] = [];
   /** When, in ns, and what. */
   readonly periodic: string[] = [];
+  /** Messages of the application: when, and what. */
+  readonly broadcasts: string[] = [];
   /** Responses are confirmed as sent as soon as they are given; else {@link confirm} does it. */
   confirmsAtOnce = true;
   /** Called before time moves to the next alarm. */
@@ -205,6 +207,11 @@ export class EcuBench {
     }
     if (output.type === "periodic") {
       this.periodic.push(`${this.now} ${hex(output.data)}`);
+      return;
+    }
+    if (output.type === "broadcast") {
+      const { id, data } = output.frame;
+      this.broadcasts.push(`${toMs(this.now)} ${id.toString(16)} ${hex(data)}`);
       return;
     }
     this.responses.push(hex(output.data));

@@ -155,6 +155,10 @@ export class FakeEcu {
       case "27":
         if (request === "2701") return "670112345678";
         return request === `2702${KEY}` ? "6702" : "7f2735";
+      case "28":
+        return `68${request.slice(2, 4)}`;
+      case "85":
+        return `c5${request.slice(2)}`;
       case "2e":
         return "6ef15b";
       case "31":
