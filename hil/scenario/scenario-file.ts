@@ -1,7 +1,9 @@
 import { z } from "zod";
 import { packVersion } from "../../emulator/wire/version.ts";
 import { readYaml } from "../bench/read-yaml.ts";
+import { readVehicle, type Vehicle, vehiclePath } from "../bench/vehicle-file.ts";
 import { fault } from "./fault-schema.ts";
+import { checkNames } from "./scenario-names.ts";
 
 const version = z.string().refine((text) => packVersion(text) !== undefined, "is no version x.y.z");
 const ecuId = z.string();
@@ -63,5 +65,16 @@ export type ScenarioStep = z.infer<typeof step>;
 export type ScenarioRelease = z.infer<typeof release>;
 export type Expectation = z.infer<typeof expectation>;
 
-/** @throws {FileInvalidError} @throws {LinkError} FILE_UNREADABLE */
-export const readScenario = (path: string): Promise<Scenario> => readYaml(path, scenario);
+/** A scenario and the vehicle that it is run on; no name in it is unknown. */
+export interface ScenarioFile {
+  readonly scenario: Scenario;
+  readonly vehicle: Vehicle;
+}
+
+/** @throws {FileInvalidError} @throws {FileError} FILE_UNREADABLE */
+export async function readScenario(path: string): Promise<ScenarioFile> {
+  const file = await readYaml(path, scenario);
+  const vehicle = await readVehicle(vehiclePath(path, file.data.vehicle));
+  checkNames(file, vehicle);
+  return { scenario: file.data, vehicle };
+}

@@ -85,7 +85,7 @@ export function foreignServerSide({ url, ca, tlsMin }: ForeignServer): ServerSid
   };
 }
 
-const VEHICLE_FAULTS: ReadonlySet<Fault["fault"]> = new Set(["powerCut", "dropFrame", "behaviour"] as const);
+const VEHICLE_FAULTS: ReadonlySet<Fault["fault"]> = new Set(["powerCut", "supply", "dropFrame", "behaviour"] as const);
 
 const httpsSource = ({ ca }: TlsMaterial): HttpsSource => new HttpsSource({ baseUrl: ORIGIN, path: FILE_PATH, ca });
 

@@ -14,6 +14,7 @@ export class VehicleFaults {
   readonly #moments: Moments;
   #dark = 0;
   #interrupted = false;
+  readonly #awaited = new Set<string>();
 
   constructor(bench: Bench, moments: Moments) {
     this.#bench = bench;
@@ -28,6 +29,11 @@ export class VehicleFaults {
   /** Everything has its power again. */
   get settled(): boolean {
     return this.#dark === 0;
+  }
+
+  /** What has not struck, because its moment did not come. */
+  get missed(): readonly string[] {
+    return [...this.#awaited];
   }
 
   /** Faults of the release or of the server are none of ours. @throws {FileInvalidError} for a node that is not there */
@@ -45,7 +51,7 @@ export class VehicleFaults {
     const { vehicleGateway, vehicle } = this.#bench;
     const isGateway = fault.target === vehicle.vehicleGateway.name;
     const device = isGateway ? vehicleGateway : this.#ecu(fault.target);
-    this.#moments.when(fault.when, () => {
+    this.#when(fault, () => {
       this.#dark++;
       if (isGateway) this.#interrupted = true;
       this.#tell("powerCut", fault.target, `${fault.forMs} ms`);
@@ -57,11 +63,12 @@ export class VehicleFaults {
     });
   }
 
-  #armSupply({ target, when, mV, forMs, rampMs }: FaultOf<"supply">): void {
+  #armSupply(fault: FaultOf<"supply">): void {
+    const { target, mV, forMs, rampMs } = fault;
     const ecu = this.#ecu(target);
     const { nominal } = FAMILY_SUPPLY;
     const steps = rampMs === 0 ? 1 : RAMP_STEPS;
-    this.#moments.when(when, () => {
+    this.#when(fault, () => {
       this.#dark++;
       this.#tell("supply", target, `${mV} mV for ${forMs} ms`);
       for (let step = 1; step <= steps; step++) {
@@ -71,6 +78,17 @@ export class VehicleFaults {
         this.#moments.after(ms(rampMs + forMs + down), () => ecu.setSupply(mV - change));
       }
       this.#moments.after(ms(2 * rampMs + forMs), () => this.#dark--);
+    });
+  }
+
+  #when({ fault, target, when }: FaultOf<"powerCut" | "supply">, deed: () => void): void {
+    const { event, source, occurrence } = when;
+    const from = source === undefined ? "" : ` of ${source}`;
+    const name = `${fault} of ${target} at ${event}${from}, occurrence ${occurrence}`;
+    this.#awaited.add(name);
+    this.#moments.when(when, () => {
+      this.#awaited.delete(name);
+      deed();
     });
   }
 
