@@ -5,6 +5,7 @@ import type { DataHost } from "./host-data.ts";
 import type { DtcHost } from "./host-dtc.ts";
 import type { EventHost } from "./host-events.ts";
 import type { SecretsHost } from "./host-secrets.ts";
+import type { SecuredHost } from "./host-secured.ts";
 import type { SecurityHost } from "./host-security.ts";
 import type { Work } from "./work.ts";
 
@@ -39,6 +40,8 @@ export interface UdsHost {
   /** Undefined: it has none but diagnostic messages. */
   readonly communication?: CommunicationHost;
   readonly secrets: SecretsHost;
+  /** Undefined: it has no 0x84. */
+  readonly secured?: SecuredHost;
   /** Undefined: no event outlives a reset. */
   readonly events?: EventHost;
   /** Undefined: it has no DTC memory. */

@@ -2,6 +2,7 @@ import { dirname, resolve } from "node:path";
 import { z } from "zod";
 import { frameAddress, type NAi } from "../../emulator/isotp/addressing.ts";
 import type { ImageSignatureName } from "../../emulator/wire/image-header.ts";
+import { fromHex } from "../../emulator/wire/text.ts";
 import { packVersion } from "../../emulator/wire/version.ts";
 import { behaviourSchema } from "./behaviour-schema.ts";
 import { canSchema } from "./can-schema.ts";
@@ -18,6 +19,16 @@ const fitsId = ({ id, extended }: { readonly id: number; readonly extended: bool
   extended || id <= 0x7ff;
 const ID_TOO_LONG = "has an identifier over 11 bits and is not extended";
 export const imageSignature: z.ZodType<ImageSignatureName> = z.enum(["ecdsaP256", "ed25519", "mlDsa65"]);
+
+const hexKey = (lengthMin: number, lengthMax: number) =>
+  z.string().transform((text, context): Uint8Array => {
+    const key = fromHex(text);
+    if (key !== undefined && key.length >= lengthMin && key.length <= lengthMax) return key;
+    context.addIssue(
+      `is no key of ${lengthMin === lengthMax ? "" : `${lengthMin} to `}${lengthMax} bytes, hexadecimal`,
+    );
+    return z.NEVER;
+  });
 
 const ecu = z.strictObject({
   id: name,
@@ -39,6 +50,14 @@ const ecu = z.strictObject({
   seedKey: z.enum(["tc375Bootloader", "xorAbcd1234", "xorA5a5a5a5", "identity"]).default("tc375Bootloader"),
   /** Whose manners its UDS server has. */
   dialect: z.enum(["iso14229", "familyBootloader"]).default("iso14229"),
+  /** What it has of 0x84. */
+  secured: z
+    .strictObject({
+      services: z.array(z.int().min(0).max(0xff)).default([]),
+      hmacSha256Key: hexKey(16, 64).optional(),
+      aes128GcmKey: hexKey(16, 16).optional(),
+    })
+    .optional(),
   /** 0 first; ECUs of one bus are programmed in that order. */
   priority: z.int().min(0).max(255).default(0),
   /** Erase cycles that a sector of its code flash bears. */
