@@ -81,6 +81,8 @@ export interface EcuConfig {
   readonly eraseCyclesMax?: number;
   /** The module with the events of 0x86 that outlive a reset: two sectors, pages of 256 bytes. */
   readonly eventFlash: FlashGeometry;
+  /** The module with the anti-replay counter of 0x84: two sectors. */
+  readonly replayFlash: FlashGeometry;
   readonly banks: BankMap;
   readonly boot: BootTiming;
   readonly check: CheckTiming;
@@ -119,6 +121,8 @@ const FAMILY_SECURITY_FLASH: FlashGeometry = { ...FAMILY_DATA_FLASH, address: 0x
 
 const FAMILY_EVENT_FLASH: FlashGeometry = { ...FAMILY_DATA_FLASH, address: 0xaf004000, pageSize: 256 };
 
+const FAMILY_REPLAY_FLASH: FlashGeometry = { ...FAMILY_DATA_FLASH, address: 0xaf006000 };
+
 export const FAMILY_BANKS: BankMap = {
   window: WINDOW,
   address: { A: WINDOW, B: WINDOW + BANK_B_OFFSET },
@@ -142,6 +146,7 @@ export const defaultEcuConfig = (
   dataFlash: FAMILY_DATA_FLASH,
   securityFlash: FAMILY_SECURITY_FLASH,
   eventFlash: FAMILY_EVENT_FLASH,
+  replayFlash: FAMILY_REPLAY_FLASH,
   banks: FAMILY_BANKS,
   data: FAMILY_DATA,
   behaviours: [],

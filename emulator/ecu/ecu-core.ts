@@ -18,12 +18,11 @@ import type { EcuConfig } from "./config.ts";
 import { Dtc } from "./dtc-config.ts";
 import { DtcMemory, type DtcMemoryState } from "./dtc-memory.ts";
 import { EcuData, type EcuDataState } from "./ecu-data.ts";
-import { EventMemory, type EventMemoryState } from "./event-memory.ts";
 import { Flash, type FlashState } from "./flash.ts";
 import type { CheckedImage } from "./image-check.ts";
+import { KeptRecords, type KeptRecordsState } from "./kept-records.ts";
 import { MetadataStore, type MetadataStoreState } from "./metadata-store.ts";
 import { IDLE, Programming, type ProgrammingState, type Running } from "./programming.ts";
-import { SecurityMemory, type SecurityMemoryState } from "./security-memory.ts";
 import { inrushAt, supplyRefusal } from "./supply.ts";
 
 export type EcuInput =
@@ -74,10 +73,7 @@ export interface EcuCoreState {
   readonly store: MetadataStoreState;
   readonly codeFlash: FlashState;
   readonly dataFlash: FlashState;
-  readonly securityFlash: FlashState;
-  readonly security: SecurityMemoryState;
-  readonly eventFlash: FlashState;
-  readonly events: EventMemoryState;
+  readonly kept: KeptRecordsState;
   readonly dtcs: DtcMemoryState;
   readonly data: EcuDataState;
   readonly messages: ApplicationMessagesState;
@@ -99,7 +95,7 @@ const RESET_CAUSES: Readonly<Record<ResetType, string>> = {
 };
 
 /** Resets that go on with the operation cycle; any other start begins a new one. */
-const SAME_CYCLE: ReadonlySet<string> = new Set(["softReset", "watchdog"]);
+const SAME_CYCLE: ReadonlySet<string> = new Set(["softReset", "watchdog", "trap"]);
 
 /** One ECU without its transport layer: power, start, application, and the UDS server that it answers with. */
 export class EcuCore implements Machine<EcuInput, EcuOutput>, Stateful<EcuCoreState> {
@@ -108,10 +104,7 @@ export class EcuCore implements Machine<EcuInput, EcuOutput>, Stateful<EcuCoreSt
   readonly #prng: Prng;
   readonly #codeFlash: Flash;
   readonly #dataFlash: Flash;
-  readonly #securityFlash: Flash;
-  readonly #security: SecurityMemory;
-  readonly #eventFlash: Flash;
-  readonly #events: EventMemory;
+  readonly #kept: KeptRecords;
   readonly #dtcs: DtcMemory;
   readonly #data: EcuData;
   readonly #messages: ApplicationMessages;
@@ -135,20 +128,16 @@ export class EcuCore implements Machine<EcuInput, EcuOutput>, Stateful<EcuCoreSt
     this.#prng = prng;
     this.#codeFlash = new Flash(config.name, config.codeFlash, tracer, config.eraseCyclesMax);
     this.#dataFlash = new Flash(config.name, config.dataFlash, tracer);
-    this.#securityFlash = new Flash(config.name, config.securityFlash, tracer);
-    this.#security = new SecurityMemory(config.uds, this.#securityFlash);
-    this.#eventFlash = new Flash(config.name, config.eventFlash, tracer);
-    this.#events = new EventMemory(this.#eventFlash);
+    this.#kept = new KeptRecords(config, tracer);
     this.#store = new MetadataStore(config.name, this.#dataFlash, tracer);
     this.#behaviours = new Behaviours(config.behaviours);
     this.#data = new EcuData(config.data, config.isotp.txDl);
     const own = { codeFlash: this.#codeFlash, store: this.#store, behaviours: this.#behaviours, data: this.#data };
-    const [security, events] = [this.#security, this.#events];
     const freeze = (did: number, now: Instant) => this.#frozen(did, now);
     this.#dtcs = new DtcMemory(config.name, config.dtcs, { tracer, freeze });
     this.#messages = new ApplicationMessages(config.messages, (dtc, failed, at) => this.#dtcs.report(dtc, failed, at));
-    const kept = { dtc: this.#dtcs, messages: this.#messages };
-    this.#programming = new Programming(config, { ...own, security, events, ...kept, crypto, prng, tracer });
+    const more = { kept: this.#kept, dtc: this.#dtcs, messages: this.#messages };
+    this.#programming = new Programming(config, { ...own, ...more, crypto, prng, tracer });
     this.#server = new UdsServer(config.name, config.uds, this.#programming, tracer);
   }
 
@@ -207,8 +196,7 @@ export class EcuCore implements Machine<EcuInput, EcuOutput>, Stateful<EcuCoreSt
   handleDeadline(now: Instant): void {
     this.#now = now;
     this.#store.handleDeadline(now);
-    this.#security.handleDeadline(now);
-    this.#events.handleDeadline(now);
+    this.#kept.handleDeadline(now);
     this.#dtcs.handleDeadline(now);
     this.#messages.handleDeadline(now);
     this.#proceed(now);
@@ -234,15 +222,10 @@ export class EcuCore implements Machine<EcuInput, EcuOutput>, Stateful<EcuCoreSt
       case "bootloader":
       case "starting":
         return earliest(phase.until, stored);
-      case "running":
-        return earliest(
-          phase.confirmAt,
-          phase.watchdogAt,
-          stored,
-          this.#security.deadline,
-          this.#events.deadline,
-          server,
-        );
+      case "running": {
+        const reset = earliest(phase.watchdogAt, this.#programming.trapAt);
+        return earliest(phase.confirmAt, reset, stored, this.#kept.deadline, server);
+      }
     }
   }
 
@@ -257,10 +240,7 @@ export class EcuCore implements Machine<EcuInput, EcuOutput>, Stateful<EcuCoreSt
       store: this.#store.save(),
       codeFlash: this.#codeFlash.save(),
       dataFlash: this.#dataFlash.save(),
-      securityFlash: this.#securityFlash.save(),
-      security: this.#security.save(),
-      eventFlash: this.#eventFlash.save(),
-      events: this.#events.save(),
+      kept: this.#kept.save(),
       dtcs: this.#dtcs.save(),
       data: this.#data.save(),
       messages: this.#messages.save(),
@@ -279,10 +259,7 @@ export class EcuCore implements Machine<EcuInput, EcuOutput>, Stateful<EcuCoreSt
     this.#store.load(state.store);
     this.#codeFlash.load(state.codeFlash);
     this.#dataFlash.load(state.dataFlash);
-    this.#securityFlash.load(state.securityFlash);
-    this.#security.load(state.security);
-    this.#eventFlash.load(state.eventFlash);
-    this.#events.load(state.events);
+    this.#kept.load(state.kept);
     this.#dtcs.load(state.dtcs);
     this.#data.load(state.data);
     this.#messages.load(state.messages);
@@ -363,11 +340,8 @@ export class EcuCore implements Machine<EcuInput, EcuOutput>, Stateful<EcuCoreSt
   #forget(now: Instant): void {
     this.#codeFlash.cut(now, this.#prng);
     this.#dataFlash.cut(now, this.#prng);
-    this.#securityFlash.cut(now, this.#prng);
-    this.#eventFlash.cut(now, this.#prng);
+    this.#kept.cut(now, this.#prng);
     this.#store.close();
-    this.#security.close();
-    this.#events.close();
     this.#dtcs.close(now, this.#prng);
     this.#data.begin();
     this.#messages.stop();
@@ -433,8 +407,7 @@ export class EcuCore implements Machine<EcuInput, EcuOutput>, Stateful<EcuCoreSt
     const { healthyRun, watchdog } = this.#config.boot;
     const spare = otherBank(bank === "none" ? metadata.active : bank);
     const version = header === undefined ? IDLE.version : versionText(header.version);
-    this.#security.begin(now);
-    this.#events.open();
+    this.#kept.begin(now);
     this.#programming.begin({ bank, version, securityCounter: header?.securityCounter ?? 0, spare });
     this.#server.start(now);
     this.#tracer.record(now, this.#config.name, "boot.started", { bank, version, trial: trial ? 1 : 0 });
@@ -460,6 +433,11 @@ export class EcuCore implements Machine<EcuInput, EcuOutput>, Stateful<EcuCoreSt
 
   /** The application's own doings. */
   #live(phase: Extract<Phase, { name: "running" }>, now: Instant): void {
+    const { trapAt } = this.#programming;
+    if (trapAt !== undefined && trapAt <= now) {
+      this.#reset("trap", now);
+      return;
+    }
     if (phase.watchdogAt !== undefined) {
       if (phase.watchdogAt <= now) this.#reset("watchdog", now);
       return;

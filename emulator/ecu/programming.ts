@@ -5,7 +5,10 @@ import type { Prng } from "../kernel/prng.ts";
 import { type Duration, earliest, type Instant, plus } from "../kernel/time.ts";
 import type { Tracer } from "../kernel/trace.ts";
 import { DONE, type Misbehaviour, type RequestFacts, refused, type UdsHost, type Work } from "../uds/host.ts";
+import type { EventHost } from "../uds/host-events.ts";
 import type { SecretsHost } from "../uds/host-secrets.ts";
+import type { SecuredHost } from "../uds/host-secured.ts";
+import type { SecurityHost } from "../uds/host-security.ts";
 import { joined } from "../uds/service.ts";
 import { readAddressAndSize } from "../uds/services/address-and-size.ts";
 import { decodeImageHeader, IMAGE_HEADER_LENGTH } from "../wire/image-header.ts";
@@ -19,11 +22,10 @@ import { ascii, DIDS, identityData, ROUTINES } from "./data-identifiers.ts";
 import { Dtc } from "./dtc-config.ts";
 import type { DtcMemory } from "./dtc-memory.ts";
 import type { EcuData } from "./ecu-data.ts";
-import type { EventMemory } from "./event-memory.ts";
 import type { Flash, FlashStart } from "./flash.ts";
 import { type CheckedImage, checkBank } from "./image-check.ts";
+import type { KeptRecords } from "./kept-records.ts";
 import type { MetadataStore } from "./metadata-store.ts";
-import type { SecurityMemory } from "./security-memory.ts";
 
 /** What the ECU is running, as far as programming has to know. */
 export interface Running {
@@ -68,13 +70,13 @@ export interface ProgrammingState {
   readonly target: Target | undefined;
   readonly checked: boolean;
   readonly refusal: Nrc | undefined;
+  readonly trapAt: Instant | undefined;
 }
 
 export interface ProgrammingParts {
   readonly codeFlash: Flash;
   readonly store: MetadataStore;
-  readonly security: SecurityMemory;
-  readonly events: EventMemory;
+  readonly kept: KeptRecords;
   readonly dtc: DtcMemory;
   readonly data: EcuData;
   readonly messages: ApplicationMessages;
@@ -95,8 +97,9 @@ const STATUS_OK = Uint8Array.of(ImageStatus.ok);
 export class Programming implements UdsHost, Stateful<ProgrammingState> {
   readonly dids = DIDS;
   readonly routines = ROUTINES;
-  readonly security: SecurityMemory;
-  readonly events: EventMemory;
+  readonly security: SecurityHost;
+  readonly events: EventHost;
+  readonly secured: SecuredHost;
   readonly secrets: SecretsHost;
   readonly dtc: DtcMemory;
   readonly dataHost: EcuData;
@@ -110,12 +113,16 @@ export class Programming implements UdsHost, Stateful<ProgrammingState> {
   #checked = false;
   /** Why the supply voltage does not allow flash to be changed. */
   #refusal: Nrc | undefined;
+  /** When a trap resets the ECU. */
+  #trapAt: Instant | undefined;
 
   constructor(config: EcuConfig, parts: ProgrammingParts) {
     this.#config = config;
     this.#parts = parts;
-    this.security = parts.security;
-    this.events = parts.events;
+    const { security, events, secured } = parts.kept;
+    this.security = security;
+    this.events = events;
+    this.secured = secured;
     const { crypto, prng } = parts;
     this.secrets = { crypto, random: (length) => prng.bytes(length) };
     this.dtc = parts.dtc;
@@ -127,12 +134,17 @@ export class Programming implements UdsHost, Stateful<ProgrammingState> {
     return this.#running;
   }
 
+  get trapAt(): Instant | undefined {
+    return this.#trapAt;
+  }
+
   /** A start, or the end of one: whatever was under way is forgotten. */
   begin(running: Running): void {
     this.#running = running;
     this.#job = NO_JOB;
     this.#target = undefined;
     this.#checked = false;
+    this.#trapAt = undefined;
   }
 
   /** The supply voltage has changed. What code flash was doing is torn when it no longer allows that. */
@@ -146,13 +158,17 @@ export class Programming implements UdsHost, Stateful<ProgrammingState> {
   /** A programming failure that was arranged for is one to the ECU as well. */
   misbehave(facts: RequestFacts, now: Instant): Misbehaviour | undefined {
     const struck = this.#parts.behaviours.onRequest(facts);
+    if (struck?.type === "trap") {
+      this.#trapAt = plus(now, struck.after);
+      return struck.after === 0 ? { type: "silence" } : undefined;
+    }
     const failed = struck?.type === "refuse" && struck.nrc === Nrc.GeneralProgrammingFailure;
     if (failed) this.dtc.report(Dtc.ProgrammingFailed, true, now);
     return struck;
   }
 
   seed(): number {
-    return this.#parts.prng.uint32() || 1; // zero says "unlocked already"
+    return this.#parts.behaviours.onSeed() ?? (this.#parts.prng.uint32() || 1); // zero says "unlocked already"
   }
 
   readData(did: number): Uint8Array | undefined {
@@ -231,8 +247,7 @@ export class Programming implements UdsHost, Stateful<ProgrammingState> {
   }
 
   resume(now: Instant): Work {
-    if (this.security.busy) return this.security.resume(now);
-    if (this.events.busy) return this.events.resume();
+    if (this.#parts.kept.busy) return this.#parts.kept.resume(now);
     if (this.dtc.clearing) return this.dtc.resume();
     if (this.dataHost.busy) return this.dataHost.resume(now);
     const job = this.#job;
@@ -279,6 +294,7 @@ export class Programming implements UdsHost, Stateful<ProgrammingState> {
       target: this.#target,
       checked: this.#checked,
       refusal: this.#refusal,
+      trapAt: this.#trapAt,
     };
   }
 
@@ -288,6 +304,7 @@ export class Programming implements UdsHost, Stateful<ProgrammingState> {
     this.#target = state.target;
     this.#checked = state.checked;
     this.#refusal = state.refusal;
+    this.#trapAt = state.trapAt;
   }
 
   get #metadata(): BootMetadata {

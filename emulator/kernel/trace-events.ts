@@ -102,6 +102,8 @@ export const TRACE_EVENTS = {
   "flash.wornOut": { address: "uint", cycles: "uint" },
   /** The supply voltage of an ECU is another one, mV; what it draws at a start, mA, else 0. */
   "ecu.supply": { millivolts: "uint", inrush: "uint" },
+  /** A request that came to ECU `source` inside 0x84, in the clear; or the answer to one. */
+  "uds.secured": { way: "name", data: "bytes" },
 } as const satisfies Readonly<Record<string, Readonly<Record<string, FieldKind>>>>;
 
 type FieldKind = "name" | "text" | "uint" | "bytes";

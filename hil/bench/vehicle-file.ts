@@ -2,10 +2,12 @@ import { dirname, resolve } from "node:path";
 import { z } from "zod";
 import { frameAddress, type NAi } from "../../emulator/isotp/addressing.ts";
 import type { ImageSignatureName } from "../../emulator/wire/image-header.ts";
+import { fromHex } from "../../emulator/wire/text.ts";
 import { packVersion } from "../../emulator/wire/version.ts";
 import { behaviourSchema } from "./behaviour-schema.ts";
 import { canSchema } from "./can-schema.ts";
 import { FileInvalidError, readYaml } from "./read-yaml.ts";
+import { sourceSchema } from "./source-schema.ts";
 
 const version = z.string().refine((text) => packVersion(text) !== undefined, "is no version x.y.z");
 const uint16 = z.int().min(0).max(0xffff);
@@ -17,6 +19,16 @@ const fitsId = ({ id, extended }: { readonly id: number; readonly extended: bool
   extended || id <= 0x7ff;
 const ID_TOO_LONG = "has an identifier over 11 bits and is not extended";
 export const imageSignature: z.ZodType<ImageSignatureName> = z.enum(["ecdsaP256", "ed25519", "mlDsa65"]);
+
+const hexKey = (lengthMin: number, lengthMax: number) =>
+  z.string().transform((text, context): Uint8Array => {
+    const key = fromHex(text);
+    if (key !== undefined && key.length >= lengthMin && key.length <= lengthMax) return key;
+    context.addIssue(
+      `is no key of ${lengthMin === lengthMax ? "" : `${lengthMin} to `}${lengthMax} bytes, hexadecimal`,
+    );
+    return z.NEVER;
+  });
 
 const ecu = z.strictObject({
   id: name,
@@ -38,6 +50,14 @@ const ecu = z.strictObject({
   seedKey: z.enum(["tc375Bootloader", "xorAbcd1234", "xorA5a5a5a5", "identity"]).default("tc375Bootloader"),
   /** Whose manners its UDS server has. */
   dialect: z.enum(["iso14229", "familyBootloader"]).default("iso14229"),
+  /** What it has of 0x84. */
+  secured: z
+    .strictObject({
+      services: z.array(z.int().min(0).max(0xff)).default([]),
+      hmacSha256Key: hexKey(16, 64).optional(),
+      aes128GcmKey: hexKey(16, 16).optional(),
+    })
+    .optional(),
   /** 0 first; ECUs of one bus are programmed in that order. */
   priority: z.int().min(0).max(255).default(0),
   /** Erase cycles that a sector of its code flash bears. */
@@ -100,6 +120,8 @@ const vehicle = z.strictObject({
   model: z.string().max(32),
   modelYear: z.int().min(1980).max(2100),
   vehicleGateway: z.strictObject({ name, address: uint16, ip: z.ipv4() }),
+  /** Where it gets its software from. */
+  source: sourceSchema.prefault({ system: "https" }),
   zones: z.array(zone).min(1).max(16),
 });
 

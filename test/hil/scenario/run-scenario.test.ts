@@ -3,6 +3,7 @@ import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
+import { defaultSource } from "../../../hil/bench/source-schema.ts";
 import { runScenario } from "../../../hil/scenario/run-scenario.ts";
 import { foreignServerSide } from "../../../hil/scenario/server-side.ts";
 
@@ -81,8 +82,8 @@ describe("a run of a scenario", () => {
 });
 
 describe("somebody else's server", () => {
-  const side = foreignServerSide({ url: "https://localhost:4443", ca: "", tlsMin: "1.3" });
-  const publication = { file: new Uint8Array(), signature: new Uint8Array(), builtAt: new Date(0) };
+  const side = foreignServerSide(defaultSource("https"), { url: "https://localhost:4443", ca: "", tlsMin: "1.3" });
+  const publication = { file: new Uint8Array(), signature: new Uint8Array(), version: "2.0.0", builtAt: new Date(0) };
   const when = { ...at("flash.erased", 1), where: {}, afterUs: 0 };
 
   it("serves while faults strike the vehicle", async () => {
