@@ -4,7 +4,7 @@ import { readKeys } from "../crypto/key-files.ts";
 import { makeKeys } from "../crypto/keys.ts";
 import { writePieces } from "../record/pieces.ts";
 import { publish } from "./publish.ts";
-import { readScenario } from "./scenario-file.ts";
+import { readScenario } from "./read-scenario.ts";
 
 interface PublishOptions {
   /** Which release of the scenario; the first one if not given. */

@@ -1,10 +1,7 @@
 import { z } from "zod";
 import { packVersion } from "../../emulator/wire/version.ts";
-import { readYaml } from "../bench/read-yaml.ts";
 import { defaultSource, type SourceSettings, SYSTEM_NAMES, sourceSchema } from "../bench/source-schema.ts";
-import { readVehicle, type Vehicle, vehiclePath } from "../bench/vehicle-file.ts";
 import { fault } from "./fault-schema.ts";
-import { checkNames } from "./scenario-names.ts";
 
 const version = z.string().refine((text) => packVersion(text) !== undefined, "is no version x.y.z");
 const ecuId = z.string();
@@ -69,7 +66,7 @@ const scenario = z
   });
 
 /** A scenario file: what is done to a vehicle and what must come of it. (docs/scenarios.md) */
-export type Scenario = z.infer<typeof scenario>;
+export type Scenario = z.infer<typeof scenarioSchema>;
 export type ScenarioStep = z.infer<typeof step>;
 export type ScenarioRelease = z.infer<typeof release>;
 export type Expectation = z.infer<typeof expectation>;
@@ -78,18 +75,4 @@ export type Expectation = z.infer<typeof expectation>;
 export function sourceOf({ source, system }: Scenario, ofVehicle: SourceSettings): SourceSettings {
   if (source !== undefined) return source;
   return system === undefined || system === ofVehicle.system ? ofVehicle : defaultSource(system);
-}
-
-/** A scenario and the vehicle that it is run on; no name in it is unknown. */
-export interface ScenarioFile {
-  readonly scenario: Scenario;
-  readonly vehicle: Vehicle;
-}
-
-/** @throws {FileInvalidError} @throws {FileError} FILE_UNREADABLE */
-export async function readScenario(path: string): Promise<ScenarioFile> {
-  const file = await readYaml(path, scenario);
-  const vehicle = await readVehicle(vehiclePath(path, file.data.vehicle));
-  checkNames(file, vehicle);
-  return { scenario: file.data, vehicle };
 }

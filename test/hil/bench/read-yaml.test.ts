@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
 import { UsageError } from "../../../emulator/kernel/errors.ts";
-import { readScenario } from "../../../hil/scenario/scenario-file.ts";
+import { readScenario } from "../../../hil/scenario/read-scenario.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "otabench-yaml-"));
 const path = join(folder, "scenario.yaml");
