@@ -7,6 +7,7 @@ import { packVersion } from "../../emulator/wire/version.ts";
 import { behaviourSchema } from "./behaviour-schema.ts";
 import { canSchema } from "./can-schema.ts";
 import { FileInvalidError, readYaml } from "./read-yaml.ts";
+import { sourceSchema } from "./source-schema.ts";
 
 const version = z.string().refine((text) => packVersion(text) !== undefined, "is no version x.y.z");
 const uint16 = z.int().min(0).max(0xffff);
@@ -119,6 +120,8 @@ const vehicle = z.strictObject({
   model: z.string().max(32),
   modelYear: z.int().min(1980).max(2100),
   vehicleGateway: z.strictObject({ name, address: uint16, ip: z.ipv4() }),
+  /** Where it gets its software from. */
+  source: sourceSchema.prefault({ system: "https" }),
   zones: z.array(zone).min(1).max(16),
 });
 

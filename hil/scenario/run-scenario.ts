@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import { ReplayDivergedError } from "../bench/recorded-driver.ts";
+import type { SourceSettings } from "../bench/source-schema.ts";
 import { readVehicle, type Vehicle, vehiclePath } from "../bench/vehicle-file.ts";
 import { otabenchVersion } from "../cli/version.ts";
 import { readKeys } from "../crypto/key-files.ts";
@@ -10,9 +11,9 @@ import { pcapngOfTrace } from "../record/pcapng-writer.ts";
 import { writePieces } from "../record/pieces.ts";
 import { eventsOf, readTraceFile, traceDigest, writeTraceFile } from "../record/trace-file.ts";
 import type { RunOptions, RunReport, RunScenario, StepReport } from "./run-report.ts";
-import { readScenario } from "./scenario-file.ts";
+import { readScenario, sourceOf } from "./scenario-file.ts";
 import { ScenarioRun } from "./scenario-run.ts";
-import { foreignServerSide, HTTPS_PEER, httpsServerSide, recordedServerSide, type ServerSide } from "./server-side.ts";
+import { foreignServerSide, ownServerSide, recordedServerSide, type ServerSide } from "./server-side.ts";
 import { SourceLedger } from "./source-ledger.ts";
 
 const NS_PER_MS = 1_000_000;
@@ -23,7 +24,8 @@ export const runScenario: RunScenario = async (path, options) => {
   const vehicle = await readVehicle(vehiclePath(path, scenario.vehicle));
   const seed = options.seed ?? String(scenario.seed);
   const keys = options.keysDir === undefined ? makeKeys(seed) : readKeys(options.keysDir);
-  const side = serverSide(options, keys.tls, { scenario: scenario.name, seed });
+  const settings = sourceOf(scenario, vehicle.source);
+  const side = serverSide(options, settings, keys.tls, { scenario: scenario.name, seed });
   const run = new ScenarioRun({ scenario, vehicle, path, seed, keys, side });
   const { world } = run.bench;
   const source = new SourceLedger(world.trace);
@@ -39,7 +41,7 @@ export const runScenario: RunScenario = async (path, options) => {
   const verdict = failed === undefined ? "passed" : "failed";
   run.end(verdict);
   const record = world.trace.bytes();
-  const sourceReport = source.report(options.server?.url ?? HTTPS_PEER);
+  const sourceReport = source.report(options.server?.url ?? side.peer, run.retransmissions);
   return {
     scenario: path,
     seed,
@@ -56,17 +58,22 @@ export const runScenario: RunScenario = async (path, options) => {
   };
 };
 
-function serverSide(options: RunOptions, tls: TlsMaterial, run: { scenario: string; seed: string }): ServerSide {
+function serverSide(
+  options: RunOptions,
+  settings: SourceSettings,
+  tls: TlsMaterial,
+  run: { scenario: string; seed: string },
+): ServerSide {
   const { from, server } = options;
-  if (server !== undefined) return foreignServerSide(server);
-  if (from === undefined) return httpsServerSide(tls);
+  if (server !== undefined) return foreignServerSide(settings, server);
+  if (from === undefined) return ownServerSide(settings, tls);
   const events = [...eventsOf(readTraceFile(from))];
   const start = events.find(({ type }) => type === "run.started");
   if (start?.type !== "run.started" || start.scenario !== run.scenario || start.seed !== run.seed) {
     const recorded = start?.type === "run.started" ? `"${start.scenario}" with seed ${start.seed}` : "no whole run";
     throw new ReplayDivergedError(`${from} is of ${recorded}, not of "${run.scenario}" with seed ${run.seed}`);
   }
-  return recordedServerSide(tls, events);
+  return recordedServerSide(settings, tls, events);
 }
 
 /** A run whose answers came from somebody else's server, or whose keys are no function of the seed, needs more. */

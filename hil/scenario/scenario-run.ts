@@ -117,6 +117,11 @@ export class ScenarioRun {
     this.bench.world.trace.record(this.#now, "bench", "run.ended", { verdict });
   }
 
+  /** See {@link HostDriver}. */
+  get retransmissions(): number | undefined {
+    return this.#side.driver.retransmissions();
+  }
+
   async close(): Promise<void> {
     await this.#host.close();
   }
