@@ -95,7 +95,7 @@ const RESET_CAUSES: Readonly<Record<ResetType, string>> = {
 };
 
 /** Resets that go on with the operation cycle; any other start begins a new one. */
-const SAME_CYCLE: ReadonlySet<string> = new Set(["softReset", "watchdog"]);
+const SAME_CYCLE: ReadonlySet<string> = new Set(["softReset", "watchdog", "trap"]);
 
 /** One ECU without its transport layer: power, start, application, and the UDS server that it answers with. */
 export class EcuCore implements Machine<EcuInput, EcuOutput>, Stateful<EcuCoreState> {
@@ -222,8 +222,10 @@ export class EcuCore implements Machine<EcuInput, EcuOutput>, Stateful<EcuCoreSt
       case "bootloader":
       case "starting":
         return earliest(phase.until, stored);
-      case "running":
-        return earliest(phase.confirmAt, phase.watchdogAt, stored, this.#kept.deadline, server);
+      case "running": {
+        const reset = earliest(phase.watchdogAt, this.#programming.trapAt);
+        return earliest(phase.confirmAt, reset, stored, this.#kept.deadline, server);
+      }
     }
   }
 
@@ -431,6 +433,11 @@ export class EcuCore implements Machine<EcuInput, EcuOutput>, Stateful<EcuCoreSt
 
   /** The application's own doings. */
   #live(phase: Extract<Phase, { name: "running" }>, now: Instant): void {
+    const { trapAt } = this.#programming;
+    if (trapAt !== undefined && trapAt <= now) {
+      this.#reset("trap", now);
+      return;
+    }
     if (phase.watchdogAt !== undefined) {
       if (phase.watchdogAt <= now) this.#reset("watchdog", now);
       return;

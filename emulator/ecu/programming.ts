@@ -70,6 +70,7 @@ export interface ProgrammingState {
   readonly target: Target | undefined;
   readonly checked: boolean;
   readonly refusal: Nrc | undefined;
+  readonly trapAt: Instant | undefined;
 }
 
 export interface ProgrammingParts {
@@ -112,6 +113,8 @@ export class Programming implements UdsHost, Stateful<ProgrammingState> {
   #checked = false;
   /** Why the supply voltage does not allow flash to be changed. */
   #refusal: Nrc | undefined;
+  /** When a trap resets the ECU. */
+  #trapAt: Instant | undefined;
 
   constructor(config: EcuConfig, parts: ProgrammingParts) {
     this.#config = config;
@@ -131,12 +134,17 @@ export class Programming implements UdsHost, Stateful<ProgrammingState> {
     return this.#running;
   }
 
+  get trapAt(): Instant | undefined {
+    return this.#trapAt;
+  }
+
   /** A start, or the end of one: whatever was under way is forgotten. */
   begin(running: Running): void {
     this.#running = running;
     this.#job = NO_JOB;
     this.#target = undefined;
     this.#checked = false;
+    this.#trapAt = undefined;
   }
 
   /** The supply voltage has changed. What code flash was doing is torn when it no longer allows that. */
@@ -150,13 +158,17 @@ export class Programming implements UdsHost, Stateful<ProgrammingState> {
   /** A programming failure that was arranged for is one to the ECU as well. */
   misbehave(facts: RequestFacts, now: Instant): Misbehaviour | undefined {
     const struck = this.#parts.behaviours.onRequest(facts);
+    if (struck?.type === "trap") {
+      this.#trapAt = plus(now, struck.after);
+      return struck.after === 0 ? { type: "silence" } : undefined;
+    }
     const failed = struck?.type === "refuse" && struck.nrc === Nrc.GeneralProgrammingFailure;
     if (failed) this.dtc.report(Dtc.ProgrammingFailed, true, now);
     return struck;
   }
 
   seed(): number {
-    return this.#parts.prng.uint32() || 1; // zero says "unlocked already"
+    return this.#parts.behaviours.onSeed() ?? (this.#parts.prng.uint32() || 1); // zero says "unlocked already"
   }
 
   readData(did: number): Uint8Array | undefined {
@@ -282,6 +294,7 @@ export class Programming implements UdsHost, Stateful<ProgrammingState> {
       target: this.#target,
       checked: this.#checked,
       refusal: this.#refusal,
+      trapAt: this.#trapAt,
     };
   }
 
@@ -291,6 +304,7 @@ export class Programming implements UdsHost, Stateful<ProgrammingState> {
     this.#target = state.target;
     this.#checked = state.checked;
     this.#refusal = state.refusal;
+    this.#trapAt = state.trapAt;
   }
 
   get #metadata(): BootMetadata {

@@ -1,5 +1,6 @@
 import { type Duration, earliest, type Instant, plus } from "../../kernel/time.ts";
 import { toHex } from "../../wire/text.ts";
+import { dataOf } from "../identifiers.ts";
 import { type ServiceContext, uint16 } from "../service.ts";
 import { EventType, stopped, type UdsEvent } from "./event.ts";
 
@@ -17,18 +18,15 @@ function intervalOf({ type, record }: UdsEvent, { config }: ServiceContext): Dur
 }
 
 /** What an event watches, as a text that is another one when it has changed. */
-function watched({ type, record }: UdsEvent, { host, memory }: ServiceContext): string {
+function watched({ type, record }: UdsEvent, context: ServiceContext): string {
   if (type === EventType.OnChangeOfDataIdentifier) {
-    const did = uint16(record, 0);
-    const data = did === ACTIVE_SESSION ? Uint8Array.of(memory.session) : host.readData(did);
+    const data = dataOf(uint16(record, 0), context);
     return data === undefined ? "" : toHex(data);
   }
   if (type !== EventType.OnDtcStatusChange) return "";
   const mask = record[0] as number;
-  return (host.dtc?.list() ?? []).map(({ code, status }) => `${code} ${status & mask}`).join();
+  return (context.host.dtc?.list() ?? []).map(({ code, status }) => `${code} ${status & mask}`).join();
 }
-
-const ACTIVE_SESSION = 0xf186;
 
 export function started(event: UdsEvent, context: ServiceContext): UdsEvent {
   const { now } = context;

@@ -1,6 +1,7 @@
 import { Nrc, Sid } from "../../wire/uds.ts";
 import { EventType, encodeEvents, RECORD_LENGTH, stopped, type UdsEvent } from "../events/event.ts";
 import { started, windowOf } from "../events/watch.ts";
+import { ownRule } from "../identifiers.ts";
 import {
   ALL_SESSIONS,
   type Answer,
@@ -79,7 +80,7 @@ function fault({ type, window, record, respond }: UdsEvent, context: ServiceCont
     const mask = context.host.dtc?.statusAvailabilityMask ?? 0;
     return (first & mask) === 0 ? Nrc.RequestOutOfRange : undefined;
   }
-  return accessNrc(context.host.dids.get(uint16(record, 0))?.read, context.memory);
+  return accessNrc(ownRule(uint16(record, 0), context)?.read, context.memory);
 }
 
 /** Stop, start, clear. */

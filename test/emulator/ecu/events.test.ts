@@ -20,6 +20,25 @@ function ticks(bench: EcuBench): readonly string[] {
   return bench.responses.slice(from);
 }
 
+describe("an event of a record of the application", () => {
+  it("is answered when the record has changed", () => {
+    const bench = EcuBench.running();
+    bench.ask("10 03");
+    expect(bench.ask("86 03 02 9b 00 22 9b 00")).toBe("c6 03 00 02 9b 00 22 9b 00");
+    bench.ask("86 05 02");
+    expect(ticks(bench)).toEqual([expect.stringMatching(/^62 9b 00/), expect.stringMatching(/^62 9b 00/)]);
+    bench.ask("2f 9b 00 03 3c");
+    expect(ticks(bench)).toEqual(["62 9b 00 3c"]);
+  });
+
+  it("can't be set up where the record can't be read", () => {
+    const bench = EcuBench.running();
+    expect(bench.ask("86 03 02 f2 02 22 f1 86")).toBe("7f 86 31");
+    bench.ask("10 03");
+    expect(bench.ask("86 03 02 f2 02 22 f1 86")).toBe("7f 86 33");
+  });
+});
+
 describe("an event that was stored", () => {
   it("runs again after a reset and after a power cut", () => {
     const bench = stored();
