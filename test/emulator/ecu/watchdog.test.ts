@@ -123,22 +123,22 @@ describe("the cause of the last start, identifier 0111", () => {
   it("is 04 after the watchdog, 05 after an undervoltage, 06 after a trap, and 00 after the power was off", () => {
     const trap: Behaviour = { name: "resetInTheMiddle", sid: 0x3e, after: ms(3) };
     const bench = running({}, { ...HANG, occurrence: 1 }, trap);
-    const after = (): string => {
+    const cause = (): string => {
       bench.untilRunning();
       return bench.ask("22 01 11");
     };
     bench.send("22 f1 95");
     bench.after(ms(500));
-    expect(after()).toBe("62 01 11 04");
+    expect(cause()).toBe("62 01 11 04");
     bench.push({ type: "supply", millivolts: 5000 });
     bench.push({ type: "supply", millivolts: 12_000 });
-    expect(after()).toBe("62 01 11 05");
+    expect(cause()).toBe("62 01 11 05");
     bench.send("3e 00");
     bench.after(ms(3));
-    expect(after()).toBe("62 01 11 06");
+    expect(cause()).toBe("62 01 11 06");
     bench.powerOff();
     bench.push({ type: "powerOn" });
-    expect(after()).toBe("62 01 11 00");
+    expect(cause()).toBe("62 01 11 00");
   });
 
   it("is 00 when the voltage was too low at power-on", () => {
