@@ -63,6 +63,16 @@ const ecu = z.strictObject({
   /** Erase cycles that a sector of its code flash bears. */
   eraseCyclesMax: z.int().min(1).max(1_000_000).optional(),
   healthyRunMs: milliseconds.default(2_000),
+  /** How long what runs may hang, and who is watched so. */
+  watchdog: z
+    .strictObject({
+      periodMs: z.number().min(1).max(600_000).default(500),
+      guards: z
+        .array(z.enum(["application", "bootloader"]))
+        .max(2)
+        .default(["application", "bootloader"]),
+    })
+    .optional(),
   /** Messages of its application, beside diagnostics. */
   messages: z
     .strictObject({
