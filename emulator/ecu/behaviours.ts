@@ -27,6 +27,7 @@ type RequestBehaviour = RequestMatch &
     | { readonly name: "wrongCounterEcho" }
     /** So long after the request has come; with 0 nothing of it is done. */
     | { readonly name: "resetInTheMiddle"; readonly after: Duration }
+    | { readonly name: "hang" }
   );
 
 /** Every seed is the same one. */
@@ -64,7 +65,7 @@ export class Behaviours implements Stateful<readonly Armed[]>, IsoTpFaults {
   }
 
   /** To be asked once for each request. */
-  onRequest(facts: RequestFacts): Misbehaviour | Trap | undefined {
+  onRequest(facts: RequestFacts): Misbehaviour | Incident | undefined {
     const struck = this.#strike((behaviour) => isOfRequests(behaviour) && matches(behaviour, facts));
     return struck !== undefined && isOfRequests(struck) ? misbehaviourOf(struck) : undefined;
   }
@@ -112,13 +113,10 @@ export class Behaviours implements Stateful<readonly Armed[]>, IsoTpFaults {
   }
 }
 
-/** The ECU is reset that long after the request came. */
-export interface Trap {
-  readonly type: "trap";
-  readonly after: Duration;
-}
+/** What is more than an answer: the ECU is reset that long after the request came, or comes to a standstill. */
+type Incident = { readonly type: "trap"; readonly after: Duration } | { readonly type: "hang" };
 
-function misbehaviourOf(behaviour: RequestBehaviour): Misbehaviour | Trap {
+function misbehaviourOf(behaviour: RequestBehaviour): Misbehaviour | Incident {
   switch (behaviour.name) {
     case "negativeResponse":
       return { type: "refuse", nrc: behaviour.nrc };
@@ -132,6 +130,8 @@ function misbehaviourOf(behaviour: RequestBehaviour): Misbehaviour | Trap {
       return { type: "wrongEcho" };
     case "resetInTheMiddle":
       return { type: "trap", after: behaviour.after };
+    case "hang":
+      return { type: "hang" };
   }
 }
 
@@ -142,6 +142,7 @@ const OF_REQUESTS: ReadonlySet<string> = new Set([
   "answerAfterP2",
   "wrongCounterEcho",
   "resetInTheMiddle",
+  "hang",
 ] satisfies RequestBehaviour["name"][]);
 
 const NOT_OF_RECEPTIONS: ReadonlySet<string> = new Set([

@@ -70,6 +70,8 @@ export interface ProgrammingState {
   readonly target: Target | undefined;
   readonly checked: boolean;
   readonly refusal: Nrc | undefined;
+  readonly hung: boolean;
+  readonly resetCause: number;
   readonly trapAt: Instant | undefined;
 }
 
@@ -113,6 +115,9 @@ export class Programming implements UdsHost, Stateful<ProgrammingState> {
   #checked = false;
   /** Why the supply voltage does not allow flash to be changed. */
   #refusal: Nrc | undefined;
+  /** The software that runs has come to a standstill. */
+  #hung = false;
+  #resetCause = 0;
   /** When a trap resets the ECU. */
   #trapAt: Instant | undefined;
 
@@ -138,9 +143,15 @@ export class Programming implements UdsHost, Stateful<ProgrammingState> {
     return this.#trapAt;
   }
 
-  /** A start, or the end of one: whatever was under way is forgotten. */
-  begin(running: Running): void {
+  get hung(): boolean {
+    return this.#hung;
+  }
+
+  /** A start, or the end of one: whatever was under way is forgotten. @param resetCause its code in identifier 0111 */
+  begin(running: Running, resetCause = 0): void {
     this.#running = running;
+    this.#resetCause = resetCause;
+    this.#hung = false;
     this.#job = NO_JOB;
     this.#target = undefined;
     this.#checked = false;
@@ -162,6 +173,10 @@ export class Programming implements UdsHost, Stateful<ProgrammingState> {
       this.#trapAt = plus(now, struck.after);
       return struck.after === 0 ? { type: "silence" } : undefined;
     }
+    if (struck?.type === "hang") {
+      this.#hung = true;
+      return { type: "silence" };
+    }
     const failed = struck?.type === "refuse" && struck.nrc === Nrc.GeneralProgrammingFailure;
     if (failed) this.dtc.report(Dtc.ProgrammingFailed, true, now);
     return struck;
@@ -173,6 +188,7 @@ export class Programming implements UdsHost, Stateful<ProgrammingState> {
 
   readData(did: number): Uint8Array | undefined {
     if (did === Did.SoftwareVersion) return ascii(this.#running.version);
+    if (did === Did.ResetCause) return Uint8Array.of(this.#resetCause);
     if (did !== Did.Fingerprint) return identityData(this.#config.identity, did);
     const { fingerprint } = this.#metadata;
     return fingerprint.length > 0 ? fingerprint : undefined;
@@ -294,6 +310,8 @@ export class Programming implements UdsHost, Stateful<ProgrammingState> {
       target: this.#target,
       checked: this.#checked,
       refusal: this.#refusal,
+      hung: this.#hung,
+      resetCause: this.#resetCause,
       trapAt: this.#trapAt,
     };
   }
@@ -304,6 +322,8 @@ export class Programming implements UdsHost, Stateful<ProgrammingState> {
     this.#target = state.target;
     this.#checked = state.checked;
     this.#refusal = state.refusal;
+    this.#hung = state.hung;
+    this.#resetCause = state.resetCause;
     this.#trapAt = state.trapAt;
   }
 

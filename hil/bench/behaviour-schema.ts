@@ -36,6 +36,7 @@ export const behaviourSchema: z.ZodType<Behaviour> = z.discriminatedUnion("name"
       sid: byte.default(Sid.TransferData),
     })
     .transform(({ afterMs, ...rest }) => ({ ...rest, after: ms(afterMs) })),
+  z.strictObject({ name: z.literal("hang"), ...match }),
   z.strictObject({
     name: z.literal("seedNeverChanges"),
     seed: z.int().min(1).max(0xffffffff).default(0x5eed5eed),

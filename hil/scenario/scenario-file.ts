@@ -43,7 +43,7 @@ const step = z.strictObject({
   expect: expectation,
 });
 
-const scenario = z
+export const scenarioSchema = z
   .strictObject({
     name: z.string(),
     /** One sentence: what it shows. */

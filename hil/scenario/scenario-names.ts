@@ -53,6 +53,12 @@ function* faultMentions(
     names[field] === undefined ? [] : [{ field: [...at, field], name: names[field], known, kind }];
   const nodes = [...zones.map(({ gateway }) => gateway.name), ...ecus];
   yield* mention("node", nodes, "node on a bus");
+  yield* mention("seenBy", nodes, "node on a bus");
+  yield* mention(
+    "bus",
+    zones.map(({ bus }) => bus.name),
+    "bus",
+  );
   yield* mention("target", fault.fault === "powerCut" ? [vehicleGateway.name, ...ecus] : ecus, "target");
   const packed = fault.fault !== "behaviour";
   yield* mention("ecu", packed ? inRelease : ecus, packed ? "ECU in the release" : "ECU");

@@ -20,6 +20,10 @@ describe("a misbehaviour in a file", () => {
       { name: "resetInTheMiddle", atBlock: 1 },
       { name: "resetInTheMiddle", sid: 0x36, atBlock: 1, after: 0 },
     ],
+    [
+      { name: "hang", sid: 0x36, atBlock: 2 },
+      { name: "hang", sid: 0x36, atBlock: 2 },
+    ],
     [{ name: "seedNeverChanges" }, { name: "seedNeverChanges", seed: 0x5eed5eed }],
   ])("%j is %j to the ECU", (given, taken) => {
     expect(behaviourSchema.parse(given)).toEqual(taken);
