@@ -28,10 +28,15 @@ export interface BootTiming {
   readonly application: Duration;
   /** How long a new application must run before it confirms itself. */
   readonly healthyRun: Duration;
-  /** An application that hangs is reset after that. */
-  readonly watchdog: Duration;
   /** Starts on trial without a confirmation, after which the other bank is taken. */
   readonly trialStartsMax: number;
+}
+
+/** A watchdog: what does not feed it is reset. (docs/protocols/ecu.md, watchdog) */
+export interface WatchdogConfig {
+  readonly period: Duration;
+  /** While these run it must be fed. What hangs without it hangs until the power goes. */
+  readonly guards: readonly ("application" | "bootloader")[];
 }
 
 /** How long an image check takes: a fixed part (signature) and one for each KiB (CRC and digest). */
@@ -86,6 +91,7 @@ export interface EcuConfig {
   readonly banks: BankMap;
   readonly boot: BootTiming;
   readonly check: CheckTiming;
+  readonly watchdog: WatchdogConfig;
   readonly supply: SupplyConfig;
   readonly dtcs: DtcConfig;
   readonly data: DataConfig;
@@ -132,11 +138,12 @@ export const FAMILY_BANKS: BankMap = {
 /** An ECU of the family: what has no default must be given, all else may be. */
 export const defaultEcuConfig = (
   given: Pick<EcuConfig, "name" | "isotp" | "imagePublicKey"> &
-    Partial<Omit<EcuConfig, "uds" | "identity" | "boot" | "check" | "supply" | "dtcs" | "messages">> & {
+    Partial<Omit<EcuConfig, "uds" | "identity" | "boot" | "check" | "watchdog" | "supply" | "dtcs" | "messages">> & {
       readonly uds?: Partial<UdsConfig>;
       readonly identity?: Partial<EcuIdentity>;
       readonly boot?: Partial<BootTiming>;
       readonly check?: Partial<CheckTiming>;
+      readonly watchdog?: Partial<WatchdogConfig>;
       readonly supply?: Partial<SupplyConfig>;
       readonly dtcs?: Partial<DtcConfig>;
       readonly messages?: Partial<MessagesConfig>;
@@ -168,10 +175,10 @@ export const defaultEcuConfig = (
     bootloader: ms(60),
     application: ms(200),
     healthyRun: s(2),
-    watchdog: ms(500),
     trialStartsMax: 3,
     ...given.boot,
   },
+  watchdog: { period: ms(500), guards: ["application", "bootloader"], ...given.watchdog },
   check: { signature: ms(8), perKib: ms(0.1), ...given.check },
   supply: { ...FAMILY_SUPPLY, ...given.supply },
   dtcs: { ...FAMILY_DTCS, ...given.dtcs },

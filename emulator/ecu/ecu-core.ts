@@ -5,7 +5,6 @@ import type { Machine, Stateful } from "../kernel/machine.ts";
 import type { Prng, PrngState } from "../kernel/prng.ts";
 import { type Duration, earliest, type Instant, NO_TIME, plus, RUN_START, toMs } from "../kernel/time.ts";
 import type { Tracer } from "../kernel/trace.ts";
-import { ResetType } from "../uds/service.ts";
 import { type UdsInput, UdsServer, type UdsServerState } from "../uds/uds-server.ts";
 import type { CanFrame } from "../wire/can-frame.ts";
 import { Did } from "../wire/uds.ts";
@@ -23,6 +22,7 @@ import type { CheckedImage } from "./image-check.ts";
 import { KeptRecords, type KeptRecordsState } from "./kept-records.ts";
 import { MetadataStore, type MetadataStoreState } from "./metadata-store.ts";
 import { IDLE, Programming, type ProgrammingState, type Running } from "./programming.ts";
+import { COMMANDED, RESET_CAUSES, type ResetCause, SAME_CYCLE } from "./reset-cause.ts";
 import { inrushAt, supplyRefusal } from "./supply.ts";
 
 export type EcuInput =
@@ -59,13 +59,16 @@ type Phase =
       readonly confirmAt: Instant | undefined;
       /** It has done so, and that is being stored. */
       readonly confirming: boolean;
-      /** The application hangs; when the watchdog bites. */
+      /** It does nothing any more. */
+      readonly hung: boolean;
+      /** It hangs; when the watchdog bites, if it does. */
       readonly watchdogAt: Instant | undefined;
     };
 
 export interface EcuCoreState {
   readonly phase: Phase;
   readonly millivolts: number;
+  readonly cause: ResetCause;
   readonly receiving: boolean;
   readonly outbox: readonly EcuOutput[];
   readonly server: UdsServerState;
@@ -88,14 +91,6 @@ export interface Provision {
 }
 
 const BANKS: readonly Bank[] = ["A", "B"];
-const RESET_CAUSES: Readonly<Record<ResetType, string>> = {
-  [ResetType.HardReset]: "hardReset",
-  [ResetType.KeyOffOnReset]: "keyOffOnReset",
-  [ResetType.SoftReset]: "softReset",
-};
-
-/** Resets that go on with the operation cycle; any other start begins a new one. */
-const SAME_CYCLE: ReadonlySet<string> = new Set(["softReset", "watchdog"]);
 
 /** One ECU without its transport layer: power, start, application, and the UDS server that it answers with. */
 export class EcuCore implements Machine<EcuInput, EcuOutput>, Stateful<EcuCoreState> {
@@ -114,6 +109,8 @@ export class EcuCore implements Machine<EcuInput, EcuOutput>, Stateful<EcuCoreSt
   readonly #server: UdsServer;
   #phase: Phase = { name: "off" };
   #millivolts: number;
+  /** Of the last start. */
+  #cause: ResetCause = "powerOn";
   /** A longer request has begun to come. */
   #receiving = false;
   #outbox: EcuOutput[] = [];
@@ -191,6 +188,7 @@ export class EcuCore implements Machine<EcuInput, EcuOutput>, Stateful<EcuCoreSt
     else if (input.type === "frame") this.#messages.received(input.frame, now);
     else if (input.type === "tested") this.#tested(input.dtc, input.failed, now);
     else if (this.#serving) this.#serve(input, now);
+    this.#noticeHang(now);
   }
 
   handleDeadline(now: Instant): void {
@@ -201,6 +199,7 @@ export class EcuCore implements Machine<EcuInput, EcuOutput>, Stateful<EcuCoreSt
     this.#messages.handleDeadline(now);
     this.#proceed(now);
     if (this.#serving) this.#server.handleDeadline(now);
+    this.#noticeHang(now);
   }
 
   poll(): EcuOutput | undefined {
@@ -222,8 +221,10 @@ export class EcuCore implements Machine<EcuInput, EcuOutput>, Stateful<EcuCoreSt
       case "bootloader":
       case "starting":
         return earliest(phase.until, stored);
-      case "running":
-        return earliest(phase.confirmAt, phase.watchdogAt, stored, this.#kept.deadline, server);
+      case "running": {
+        const reset = earliest(phase.watchdogAt, this.#programming.trapAt);
+        return earliest(phase.confirmAt, reset, stored, this.#kept.deadline, server);
+      }
     }
   }
 
@@ -231,6 +232,7 @@ export class EcuCore implements Machine<EcuInput, EcuOutput>, Stateful<EcuCoreSt
     return {
       phase: this.#phase,
       millivolts: this.#millivolts,
+      cause: this.#cause,
       receiving: this.#receiving,
       outbox: [...this.#outbox],
       server: this.#server.save(),
@@ -250,6 +252,7 @@ export class EcuCore implements Machine<EcuInput, EcuOutput>, Stateful<EcuCoreSt
   load(state: EcuCoreState): void {
     this.#phase = state.phase;
     this.#millivolts = state.millivolts;
+    this.#cause = state.cause;
     this.#receiving = state.receiving;
     this.#outbox = [...state.outbox];
     this.#server.load(state.server);
@@ -266,7 +269,7 @@ export class EcuCore implements Machine<EcuInput, EcuOutput>, Stateful<EcuCoreSt
   }
 
   get #serving(): boolean {
-    return this.#phase.name === "running" && this.#phase.watchdogAt === undefined;
+    return this.#phase.name === "running" && !this.#phase.hung;
   }
 
   #tested(dtc: number, failed: boolean, now: Instant): void {
@@ -283,13 +286,14 @@ export class EcuCore implements Machine<EcuInput, EcuOutput>, Stateful<EcuCoreSt
   #pollServer(): EcuOutput | undefined {
     const output = this.#server.poll();
     if (output?.type !== "reset") return output;
-    this.#reset(RESET_CAUSES[output.resetType], this.#now, output.downTime);
+    this.#reset(COMMANDED[output.resetType], this.#now, output.downTime);
     return this.#outbox.shift();
   }
 
   #powerOn(now: Instant): void {
     if (this.powered) return;
     this.#tracer.record(now, this.#config.name, "ecu.power", { on: 1 });
+    this.#cause = "powerOn";
     if (this.#millivolts < this.#config.supply.releaseAt) {
       this.#phase = { name: "held" };
       return;
@@ -308,15 +312,23 @@ export class EcuCore implements Machine<EcuInput, EcuOutput>, Stateful<EcuCoreSt
     this.#programming.supplyChanged(supplyRefusal(supply, millivolts), now);
     if (released) {
       this.#dtcs.open(true, now);
+      this.#reportSupply(now);
       this.#start(now);
     } else if (!held && this.powered && millivolts < supply.resetBelow) {
-      this.#tracer.record(now, name, "ecu.reset", { cause: "undervoltage" });
+      this.#cause = "undervoltage";
+      this.#tracer.record(now, name, "ecu.reset", { cause: this.#cause });
       this.#forget(now);
       this.#phase = { name: "held" };
       this.#outbox = [{ type: "transportReset", powered: false }];
     } else if (this.powered && !held) {
-      this.#dtcs.report(Dtc.Undervoltage, millivolts < supply.programmingMin, now);
+      this.#reportSupply(now);
     }
+  }
+
+  /** What the ECU was too weak to store before an undervoltage reset it knows from the cause of its start. */
+  #reportSupply(now: Instant): void {
+    if (this.#phase.name === "held" && this.#cause === "undervoltage") this.#dtcs.report(Dtc.Undervoltage, true, now);
+    this.#dtcs.report(Dtc.Undervoltage, this.#millivolts < this.#config.supply.programmingMin, now);
   }
 
   #powerOff(now: Instant): void {
@@ -327,7 +339,8 @@ export class EcuCore implements Machine<EcuInput, EcuOutput>, Stateful<EcuCoreSt
     this.#outbox = [{ type: "transportReset", powered: false }];
   }
 
-  #reset(cause: string, now: Instant, downTime: Duration = NO_TIME): void {
+  #reset(cause: ResetCause, now: Instant, downTime: Duration = NO_TIME): void {
+    this.#cause = cause;
     this.#tracer.record(now, this.#config.name, "ecu.reset", { cause });
     this.#forget(now);
     this.#dtcs.open(!SAME_CYCLE.has(cause), now);
@@ -402,11 +415,13 @@ export class EcuCore implements Machine<EcuInput, EcuOutput>, Stateful<EcuCoreSt
   }
 
   #run({ bank, header, trial, metadata }: BootChoice, now: Instant): void {
-    const { healthyRun, watchdog } = this.#config.boot;
     const spare = otherBank(bank === "none" ? metadata.active : bank);
     const version = header === undefined ? IDLE.version : versionText(header.version);
     this.#kept.begin(now);
-    this.#programming.begin({ bank, version, securityCounter: header?.securityCounter ?? 0, spare });
+    this.#programming.begin(
+      { bank, version, securityCounter: header?.securityCounter ?? 0, spare },
+      RESET_CAUSES[this.#cause],
+    );
     this.#server.start(now);
     this.#tracer.record(now, this.#config.name, "boot.started", { bank, version, trial: trial ? 1 : 0 });
     const hangs = trial && this.#behaviours.onTrialStart();
@@ -414,10 +429,26 @@ export class EcuCore implements Machine<EcuInput, EcuOutput>, Stateful<EcuCoreSt
     this.#phase = {
       name: "running",
       trial,
-      confirmAt: trial && !hangs ? plus(now, healthyRun) : undefined,
+      confirmAt: trial ? plus(now, this.#config.boot.healthyRun) : undefined,
       confirming: false,
-      watchdogAt: hangs ? plus(now, watchdog) : undefined,
+      hung: false,
+      watchdogAt: undefined,
     };
+    if (hangs) this.#hang(now);
+  }
+
+  #noticeHang(now: Instant): void {
+    if (this.#programming.hung && this.#serving) this.#hang(now);
+  }
+
+  /** Nobody feeds the watchdog any more. */
+  #hang(now: Instant): void {
+    if (this.#phase.name !== "running") return;
+    const { period, guards } = this.#config.watchdog;
+    const guarded = guards.includes(this.#programming.running.bank === "none" ? "bootloader" : "application");
+    this.#messages.stop();
+    const watchdogAt = guarded ? plus(now, period) : undefined;
+    this.#phase = { ...this.#phase, hung: true, confirmAt: undefined, watchdogAt };
   }
 
   /** For a snapshot. */
@@ -431,8 +462,13 @@ export class EcuCore implements Machine<EcuInput, EcuOutput>, Stateful<EcuCoreSt
 
   /** The application's own doings. */
   #live(phase: Extract<Phase, { name: "running" }>, now: Instant): void {
-    if (phase.watchdogAt !== undefined) {
-      if (phase.watchdogAt <= now) this.#reset("watchdog", now);
+    const { trapAt } = this.#programming;
+    if (trapAt !== undefined && trapAt <= now) {
+      this.#reset("trap", now);
+      return;
+    }
+    if (phase.hung) {
+      if (phase.watchdogAt !== undefined && phase.watchdogAt <= now) this.#reset("watchdog", now);
       return;
     }
     const { bank, version } = this.#programming.running;

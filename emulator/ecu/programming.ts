@@ -70,6 +70,9 @@ export interface ProgrammingState {
   readonly target: Target | undefined;
   readonly checked: boolean;
   readonly refusal: Nrc | undefined;
+  readonly hung: boolean;
+  readonly resetCause: number;
+  readonly trapAt: Instant | undefined;
 }
 
 export interface ProgrammingParts {
@@ -112,6 +115,11 @@ export class Programming implements UdsHost, Stateful<ProgrammingState> {
   #checked = false;
   /** Why the supply voltage does not allow flash to be changed. */
   #refusal: Nrc | undefined;
+  /** The software that runs has come to a standstill. */
+  #hung = false;
+  #resetCause = 0;
+  /** When a trap resets the ECU. */
+  #trapAt: Instant | undefined;
 
   constructor(config: EcuConfig, parts: ProgrammingParts) {
     this.#config = config;
@@ -131,12 +139,23 @@ export class Programming implements UdsHost, Stateful<ProgrammingState> {
     return this.#running;
   }
 
-  /** A start, or the end of one: whatever was under way is forgotten. */
-  begin(running: Running): void {
+  get trapAt(): Instant | undefined {
+    return this.#trapAt;
+  }
+
+  get hung(): boolean {
+    return this.#hung;
+  }
+
+  /** A start, or the end of one: whatever was under way is forgotten. @param resetCause its code in identifier 0111 */
+  begin(running: Running, resetCause = 0): void {
     this.#running = running;
+    this.#resetCause = resetCause;
+    this.#hung = false;
     this.#job = NO_JOB;
     this.#target = undefined;
     this.#checked = false;
+    this.#trapAt = undefined;
   }
 
   /** The supply voltage has changed. What code flash was doing is torn when it no longer allows that. */
@@ -150,17 +169,26 @@ export class Programming implements UdsHost, Stateful<ProgrammingState> {
   /** A programming failure that was arranged for is one to the ECU as well. */
   misbehave(facts: RequestFacts, now: Instant): Misbehaviour | undefined {
     const struck = this.#parts.behaviours.onRequest(facts);
+    if (struck?.type === "trap") {
+      this.#trapAt = plus(now, struck.after);
+      return struck.after === 0 ? { type: "silence" } : undefined;
+    }
+    if (struck?.type === "hang") {
+      this.#hung = true;
+      return { type: "silence" };
+    }
     const failed = struck?.type === "refuse" && struck.nrc === Nrc.GeneralProgrammingFailure;
     if (failed) this.dtc.report(Dtc.ProgrammingFailed, true, now);
     return struck;
   }
 
   seed(): number {
-    return this.#parts.prng.uint32() || 1; // zero says "unlocked already"
+    return this.#parts.behaviours.onSeed() ?? (this.#parts.prng.uint32() || 1); // zero says "unlocked already"
   }
 
   readData(did: number): Uint8Array | undefined {
     if (did === Did.SoftwareVersion) return ascii(this.#running.version);
+    if (did === Did.ResetCause) return Uint8Array.of(this.#resetCause);
     if (did !== Did.Fingerprint) return identityData(this.#config.identity, did);
     const { fingerprint } = this.#metadata;
     return fingerprint.length > 0 ? fingerprint : undefined;
@@ -282,6 +310,9 @@ export class Programming implements UdsHost, Stateful<ProgrammingState> {
       target: this.#target,
       checked: this.#checked,
       refusal: this.#refusal,
+      hung: this.#hung,
+      resetCause: this.#resetCause,
+      trapAt: this.#trapAt,
     };
   }
 
@@ -291,6 +322,9 @@ export class Programming implements UdsHost, Stateful<ProgrammingState> {
     this.#target = state.target;
     this.#checked = state.checked;
     this.#refusal = state.refusal;
+    this.#hung = state.hung;
+    this.#resetCause = state.resetCause;
+    this.#trapAt = state.trapAt;
   }
 
   get #metadata(): BootMetadata {

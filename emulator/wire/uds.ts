@@ -134,6 +134,8 @@ export function imageStatusText(status: number): string {
 export const Did = {
   /** Of the vehicle maker's range: milliseconds since the vehicle began to run, uint32. */
   OperatingTime: 0x0110,
+  /** Of the vehicle maker's range: why the ECU started last, one byte. */
+  ResetCause: 0x0111,
   Fingerprint: 0xf15b,
   BootSoftware: 0xf180,
   ActiveSession: 0xf186,

@@ -90,6 +90,9 @@ export function ecuConfig(
       hardwareVersion: ecu.hardwareVersion,
     },
     ...(ecu.messages === undefined ? {} : { messages: messages(ecu.messages) }),
+    ...(ecu.watchdog === undefined
+      ? {}
+      : { watchdog: { period: ms(ecu.watchdog.periodMs), guards: ecu.watchdog.guards } }),
     behaviours: ecu.behaviours,
     ...(ecu.eraseCyclesMax === undefined ? {} : { eraseCyclesMax: ecu.eraseCyclesMax }),
   });

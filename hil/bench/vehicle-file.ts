@@ -5,7 +5,7 @@ import type { ImageSignatureName } from "../../emulator/wire/image-header.ts";
 import { fromHex } from "../../emulator/wire/text.ts";
 import { packVersion } from "../../emulator/wire/version.ts";
 import { behaviourSchema } from "./behaviour-schema.ts";
-import { canSchema } from "./can-schema.ts";
+import { busControllerSchema, canSchema, controllerSchema } from "./can-schema.ts";
 import { FileInvalidError, readYaml } from "./read-yaml.ts";
 import { sourceSchema } from "./source-schema.ts";
 
@@ -63,6 +63,16 @@ const ecu = z.strictObject({
   /** Erase cycles that a sector of its code flash bears. */
   eraseCyclesMax: z.int().min(1).max(1_000_000).optional(),
   healthyRunMs: milliseconds.default(2_000),
+  /** How long what runs may hang, and who is watched so. */
+  watchdog: z
+    .strictObject({
+      periodMs: z.number().min(1).max(600_000).default(500),
+      guards: z
+        .array(z.enum(["application", "bootloader"]))
+        .max(2)
+        .default(["application", "bootloader"]),
+    })
+    .optional(),
   /** Messages of its application, beside diagnostics. */
   messages: z
     .strictObject({
@@ -104,12 +114,15 @@ const zone = z.strictObject({
     ip: z.ipv4(),
     /** Whose manners it has. */
     mode: z.enum(["strict", "family-113", "family-100"]).default("strict"),
+    controller: controllerSchema.default({}),
   }),
   bus: z.strictObject({
     name,
     bitRate: z.int().min(10_000).max(1_000_000),
     /** Given: a CAN FD bus. */
     dataBitRate: z.int().min(10_000).max(8_000_000).optional(),
+    /** Of every node of the bus that is not told otherwise. */
+    controller: busControllerSchema.prefault({}),
   }),
   ecus: z.array(ecu).min(1).max(12),
 });

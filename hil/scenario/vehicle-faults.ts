@@ -2,6 +2,7 @@ import { FAMILY_SUPPLY } from "../../emulator/ecu/supply.ts";
 import { ms } from "../../emulator/kernel/time.ts";
 import type { Bench } from "../bench/build-bench.ts";
 import { FileInvalidError } from "../bench/read-yaml.ts";
+import { type BusFault, placeBusFault } from "./bus-faults.ts";
 import type { Fault, FaultOf } from "./fault-schema.ts";
 import type { Moments } from "./moments.ts";
 
@@ -38,7 +39,7 @@ export class VehicleFaults {
     else if (fault.fault === "behaviour") {
       this.#ecu(fault.ecu).misbehave(fault.behaviour);
       this.#tell("behaviour", fault.ecu, fault.behaviour.name);
-    }
+    } else if (isBusFault(fault)) this.#armBusFault(fault);
   }
 
   #armPowerCut(fault: FaultOf<"powerCut">): void {
@@ -74,6 +75,19 @@ export class VehicleFaults {
     });
   }
 
+  #armBusFault(fault: BusFault): void {
+    const { target, detail, begin, end } = placeBusFault(fault, this.#bench);
+    this.#moments.when(fault.when, () => {
+      this.#dark++;
+      this.#tell(fault.fault, target, detail);
+      begin();
+      this.#moments.after(ms(fault.forMs), () => {
+        this.#dark--;
+        end();
+      });
+    });
+  }
+
   #armDrop({ node, direction, nPdu, occurrence, count }: FaultOf<"dropFrame">): void {
     const link = this.#bench.links.get(node);
     if (link === undefined) throw new FileInvalidError(`a fault names ${node}, no such node is on a bus`);
@@ -92,3 +106,6 @@ export class VehicleFaults {
     trace.record(timeline.now, "bench", "fault.injected", { fault, target, detail });
   }
 }
+
+const isBusFault = (fault: Fault): fault is BusFault =>
+  ["babble", "openWire", "shortCircuit", "wrongBitRate", "corruptBit"].includes(fault.fault);
