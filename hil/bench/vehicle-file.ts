@@ -151,9 +151,9 @@ export type VehicleEcu = z.infer<typeof ecu>;
 /** Where the vehicle file of a scenario is: its path begins at the scenario's folder. */
 export const vehiclePath = (scenarioPath: string, vehicle: string): string => resolve(dirname(scenarioPath), vehicle);
 
-/** @throws {FileInvalidError} @throws {LinkError} FILE_UNREADABLE */
+/** @throws {FileInvalidError} @throws {FileError} FILE_UNREADABLE */
 export async function readVehicle(path: string): Promise<Vehicle> {
-  const read = await readYaml(path, vehicle);
+  const { data: read } = await readYaml(path, vehicle);
   const zones = read.zones;
   const ecus = zones.flatMap((each) => each.ecus);
   const once = (what: string, values: readonly (string | number)[]): void => {
