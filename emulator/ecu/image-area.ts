@@ -23,7 +23,7 @@ export interface Running {
   readonly spare: Bank;
 }
 
-export const IDLE: Running = { bank: "none", version: "0.0.0", securityCounter: 0, spare: "B" };
+const IDLE: Running = { bank: "none", version: "0.0.0", securityCounter: 0, spare: "B" };
 
 /** Where the images of one kind lie, and what is remembered of them. */
 export interface AreaConfig {

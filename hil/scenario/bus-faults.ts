@@ -12,8 +12,8 @@ export type BusFault = FaultOf<"babble" | "openWire" | "shortCircuit" | "wrongBi
 export interface PlacedBusFault {
   readonly target: string;
   readonly detail: string;
-  begin(): void;
-  end(): void;
+  readonly begin: () => void;
+  readonly end: () => void;
 }
 
 /** @throws {FileInvalidError} for a bus or a node that the vehicle has not, or a frame that its bus can't carry */
