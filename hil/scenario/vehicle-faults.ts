@@ -5,6 +5,7 @@ import { FileInvalidError } from "../bench/read-yaml.ts";
 import { type BusFault, placeBusFault } from "./bus-faults.ts";
 import type { Fault, FaultOf } from "./fault-schema.ts";
 import type { Moments } from "./moments.ts";
+import type { Trigger } from "./trigger-schema.ts";
 
 /** Of a ramp, each way. */
 const RAMP_STEPS = 10;
@@ -15,6 +16,7 @@ export class VehicleFaults {
   readonly #moments: Moments;
   #dark = 0;
   #interrupted = false;
+  readonly #awaited = new Set<string>();
 
   constructor(bench: Bench, moments: Moments) {
     this.#bench = bench;
@@ -29,6 +31,11 @@ export class VehicleFaults {
   /** Everything has its power again. */
   get settled(): boolean {
     return this.#dark === 0;
+  }
+
+  /** What has not struck, because its moment did not come. */
+  get missed(): readonly string[] {
+    return [...this.#awaited];
   }
 
   /** Faults of the release or of the server are none of ours. @throws {FileInvalidError} for a node that is not there */
@@ -46,7 +53,7 @@ export class VehicleFaults {
     const { vehicleGateway, vehicle } = this.#bench;
     const isGateway = fault.target === vehicle.vehicleGateway.name;
     const device = isGateway ? vehicleGateway : this.#ecu(fault.target);
-    this.#moments.when(fault.when, () => {
+    this.#when(fault, fault.target, () => {
       this.#dark++;
       if (isGateway) this.#interrupted = true;
       this.#tell("powerCut", fault.target, `${fault.forMs} ms`);
@@ -58,11 +65,12 @@ export class VehicleFaults {
     });
   }
 
-  #armSupply({ target, when, mV, forMs, rampMs }: FaultOf<"supply">): void {
+  #armSupply(fault: FaultOf<"supply">): void {
+    const { target, mV, forMs, rampMs } = fault;
     const ecu = this.#ecu(target);
     const { nominal } = FAMILY_SUPPLY;
     const steps = rampMs === 0 ? 1 : RAMP_STEPS;
-    this.#moments.when(when, () => {
+    this.#when(fault, target, () => {
       this.#dark++;
       this.#tell("supply", target, `${mV} mV for ${forMs} ms`);
       for (let step = 1; step <= steps; step++) {
@@ -75,9 +83,20 @@ export class VehicleFaults {
     });
   }
 
+  #when({ fault, when }: Fault & { readonly when: Trigger }, target: string, deed: () => void): void {
+    const { event, source, occurrence } = when;
+    const from = source === undefined ? "" : ` of ${source}`;
+    const name = `${fault} of ${target} at ${event}${from}, occurrence ${occurrence}`;
+    this.#awaited.add(name);
+    this.#moments.when(when, () => {
+      this.#awaited.delete(name);
+      deed();
+    });
+  }
+
   #armBusFault(fault: BusFault): void {
     const { target, detail, begin, end } = placeBusFault(fault, this.#bench);
-    this.#moments.when(fault.when, () => {
+    this.#when(fault, target, () => {
       this.#dark++;
       this.#tell(fault.fault, target, detail);
       begin();
