@@ -52,7 +52,7 @@ const PATIENCE = s(30);
 /** What is kept between requests, by its size as text. */
 const keptLength = (bench: EcuBench): number => {
   const { server, programming, kept } = bench.core.save();
-  return JSON.stringify([server, programming, kept.security, kept.events, kept.secured]).length;
+  return JSON.stringify([server, programming, kept.security, kept.events, kept.replay]).length;
 };
 /** Eight definitions of 16 pieces, four authorities, four events and a block: what the limits allow. */
 const KEPT_MAX = 64 * 1024;
