@@ -46,6 +46,8 @@ const ecu = z
       .default("2024-11-21"),
     /** What it runs when it leaves the factory. */
     software: z.strictObject({ version, firmware: z.string() }),
+    /** What it has for a bootloader; then that can be updated too. */
+    bootloader: z.strictObject({ version, firmware: z.string() }).optional(),
     /** How its images must be signed. */
     signature: imageSignature.default("ecdsaP256"),
     seedKey: z.enum(["tc375Bootloader", "xorAbcd1234", "xorA5a5a5a5", "identity"]).default("tc375Bootloader"),
