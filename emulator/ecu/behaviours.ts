@@ -43,8 +43,20 @@ interface TrialBehaviour {
   readonly times?: number;
 }
 
+/** The same of a new bootloader. */
+interface BootloaderTrialBehaviour {
+  readonly name: "bootloaderCrashOnTrial";
+  readonly times?: number;
+}
+
 /** What an ECU does wrong on purpose, by name. Plain data. */
-export type Behaviour = RequestBehaviour | TrialBehaviour | SeedBehaviour | ReceptionBehaviour | SendingBehaviour;
+export type Behaviour =
+  | RequestBehaviour
+  | TrialBehaviour
+  | BootloaderTrialBehaviour
+  | SeedBehaviour
+  | ReceptionBehaviour
+  | SendingBehaviour;
 
 interface Armed {
   readonly behaviour: Behaviour;
@@ -79,6 +91,11 @@ export class Behaviours implements Stateful<readonly Armed[]>, IsoTpFaults {
   /** To be asked once for each start on trial: whether the application hangs. */
   onTrialStart(): boolean {
     return this.#strike(({ name }) => name === "crashOnTrial") !== undefined;
+  }
+
+  /** To be asked for each start of a bootloader on trial: whether it hangs. */
+  onBootloaderTrial(): boolean {
+    return this.#strike(({ name }) => name === "bootloaderCrashOnTrial") !== undefined;
   }
 
   reception(firstByte: number): ReceptionBehaviour | undefined {
@@ -148,6 +165,7 @@ const OF_REQUESTS: ReadonlySet<string> = new Set([
 const NOT_OF_RECEPTIONS: ReadonlySet<string> = new Set([
   ...OF_REQUESTS,
   "crashOnTrial",
+  "bootloaderCrashOnTrial",
   "seedNeverChanges",
   "wrongSequenceNumber",
 ]);
@@ -162,7 +180,8 @@ const matches = (match: RequestMatch, facts: RequestFacts): boolean =>
 
 /** Which of the matching events are struck. */
 function span(behaviour: Behaviour): { readonly first: number; readonly times: number } {
-  if (behaviour.name === "crashOnTrial") return { first: 1, times: behaviour.times ?? Number.POSITIVE_INFINITY };
+  if (behaviour.name === "crashOnTrial" || behaviour.name === "bootloaderCrashOnTrial")
+    return { first: 1, times: behaviour.times ?? Number.POSITIVE_INFINITY };
   if (behaviour.name === "seedNeverChanges") return { first: 1, times: Number.POSITIVE_INFINITY };
   return { first: behaviour.occurrence ?? 1, times: behaviour.times ?? 1 };
 }

@@ -11,7 +11,7 @@ import type { FlashGeometry } from "./flash.ts";
 import { FAMILY_SUPPLY, type SupplyConfig } from "./supply.ts";
 
 /** Where the two images lie, and the one place where a tester sees the bank that does not run. */
-interface BankMap {
+export interface BankMap {
   /** What testers address, whichever bank it is. */
   readonly window: number;
   /** Physical address of each bank. */
@@ -30,6 +30,17 @@ export interface BootTiming {
   readonly healthyRun: Duration;
   /** Starts on trial without a confirmation, after which the other bank is taken. */
   readonly trialStartsMax: number;
+}
+
+/** A bootloader that can be updated as applications are, and a ROM that chooses its bank. (docs/protocols/ecu.md) */
+export interface BootloaderConfig {
+  /** The module with both banks. */
+  readonly flash: FlashGeometry;
+  readonly banks: BankMap;
+  /** The module with the bootloader's own boot metadata: two sectors. */
+  readonly dataFlash: FlashGeometry;
+  /** From power-up to the ROM's choice. */
+  readonly rom: Duration;
 }
 
 /** A watchdog: what does not feed it is reset. (docs/protocols/ecu.md, watchdog) */
@@ -92,6 +103,8 @@ export interface EcuConfig {
   readonly boot: BootTiming;
   readonly check: CheckTiming;
   readonly watchdog: WatchdogConfig;
+  /** Left out: the bootloader is always there and always the same. */
+  readonly bootloader?: BootloaderConfig;
   readonly supply: SupplyConfig;
   readonly dtcs: DtcConfig;
   readonly data: DataConfig;
@@ -133,6 +146,20 @@ export const FAMILY_BANKS: BankMap = {
   window: WINDOW,
   address: { A: WINDOW, B: WINDOW + BANK_B_OFFSET },
   size: BANK_SIZE,
+};
+
+const FAMILY_BOOTLOADER = 0x80040000;
+const FAMILY_BOOTLOADER_SIZE = 192 * KIB;
+
+export const FAMILY_BOOTLOADERS: BootloaderConfig = {
+  flash: { ...FAMILY_CODE_FLASH, address: FAMILY_BOOTLOADER, size: 2 * FAMILY_BOOTLOADER_SIZE },
+  banks: {
+    window: FAMILY_BOOTLOADER,
+    address: { A: FAMILY_BOOTLOADER, B: FAMILY_BOOTLOADER + FAMILY_BOOTLOADER_SIZE },
+    size: FAMILY_BOOTLOADER_SIZE,
+  },
+  dataFlash: { ...FAMILY_DATA_FLASH, address: 0xaf008000 },
+  rom: ms(10),
 };
 
 /** An ECU of the family: what has no default must be given, all else may be. */

@@ -122,6 +122,7 @@ export const ImageStatus = {
   hardwareWrong: 0x07,
   rolledBack: 0x08,
   eccError: 0x09,
+  kindWrong: 0x0a,
 } as const;
 
 /** "signatureWrong (0x05)"; a status that has no name is given by number. */

@@ -34,7 +34,7 @@ export type HostAnswer =
   | { readonly type: "head"; readonly status: number; readonly headers: Readonly<Record<string, string>> }
   | { readonly type: "body"; readonly data: Uint8Array }
   | { readonly type: "end" }
-  /** `code`: "HOST_REFUSED", "HOST_TIMEOUT", "HOST_RESET", "HOST_TLS_UNTRUSTED", "HOST_TLS", "HOST_BODY_TOO_LONG", "HOST_FAILED". */
+  /** `code`: "HOST_REFUSED", "HOST_TIMEOUT", "HOST_RESET", "HOST_TLS_UNTRUSTED", "HOST_TLS", "HOST_PROTOCOL", "HOST_BODY_TOO_LONG", "HOST_FAILED". */
   | { readonly type: "failed"; readonly code: string; readonly reason: string };
 
 /** Length of a whole piece of body, bytes. */

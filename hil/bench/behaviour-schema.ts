@@ -42,6 +42,7 @@ export const behaviourSchema: z.ZodType<Behaviour> = z.discriminatedUnion("name"
     seed: z.int().min(1).max(0xffffffff).default(0x5eed5eed),
   }),
   z.strictObject({ name: z.literal("crashOnTrial"), times: count.optional() }),
+  z.strictObject({ name: z.literal("bootloaderCrashOnTrial"), times: count.optional() }),
   z
     .strictObject({ name: z.literal("lateFlowControl"), delayMs: milliseconds, block: count.optional(), ...transfer })
     .transform(({ delayMs, ...rest }) => ({ ...rest, delay: ms(delayMs) })),

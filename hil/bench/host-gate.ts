@@ -21,6 +21,7 @@ const REASONS: Readonly<Record<string, string>> = {
   HOST_RESET: "the connection broke",
   HOST_TLS_UNTRUSTED: "the server's certificate does not lead to a trusted one",
   HOST_TLS: "the TLS handshake failed",
+  HOST_PROTOCOL: "the answer is no HTTP, or longer than it says",
   HOST_BODY_TOO_LONG: "the answer is longer than it may be",
 };
 

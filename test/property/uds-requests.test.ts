@@ -32,6 +32,8 @@ const MORE = [
   "38 06 00 02 2f 61 00 01 02 02",
   "86 03 02 9b 00 22 9b 00",
   "86 02 03 03 22 f1 86",
+  "86 07 02 9b 00 02 00 00 00 10 32 20 18 22 9b 00",
+  "86 08 02 0d",
   "86 45 02",
   "87 03",
 ];
@@ -50,7 +52,7 @@ const PATIENCE = s(30);
 /** What is kept between requests, by its size as text. */
 const keptLength = (bench: EcuBench): number => {
   const { server, programming, kept } = bench.core.save();
-  return JSON.stringify([server, programming, kept.security, kept.events, kept.secured]).length;
+  return JSON.stringify([server, programming, kept.security, kept.events, kept.replay]).length;
 };
 /** Eight definitions of 16 pieces, four authorities, four events and a block: what the limits allow. */
 const KEPT_MAX = 64 * 1024;

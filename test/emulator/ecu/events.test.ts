@@ -39,6 +39,28 @@ describe("an event of a record of the application", () => {
   });
 });
 
+describe("an event of a DTC", () => {
+  it.each([
+    ["0d", "59 0d"],
+    ["0b", "59 0b"],
+  ])("is answered with report %s whenever a status changes", (report, answer) => {
+    const bench = EcuBench.running();
+    expect(bench.ask(`86 08 02 ${report}`)).toBe(`c6 08 00 02 ${report}`);
+    bench.ask("86 05 02");
+    expect(bench.ask("86 04 02")).toBe(`c6 04 01 08 02 ${report}`);
+    expect(ticks(bench)).toEqual([]);
+    for (let count = 0; count < 2; count++) bench.push({ type: "tested", dtc: 0xc14687, failed: true });
+    const [told, ...more] = ticks(bench);
+    expect(told?.startsWith(answer)).toBe(true);
+    expect(told).toContain("c1 46 87");
+    expect(more).toEqual([]);
+  });
+
+  it("is refused for another report", () => {
+    expect(EcuBench.running().ask("86 08 02 02")).toBe("7f 86 31");
+  });
+});
+
 describe("an event that was stored", () => {
   it("runs again after a reset and after a power cut", () => {
     const bench = stored();
