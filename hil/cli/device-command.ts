@@ -43,7 +43,7 @@ const LOG_LINES = 1000;
 export async function runDevice(args: CommandArgs, io: CommandIo, parts: DeviceParts): Promise<number> {
   const [action, ...words] = args.positionals;
   if (action === undefined) throw new UsageError("the action is missing");
-  const work = ACTIONS[action];
+  const work = Object.hasOwn(ACTIONS, action) ? ACTIONS[action] : undefined;
   if (work === undefined && action !== "init")
     throw new UsageError(`there is no action "${action}", only init, ${Object.keys(ACTIONS).join(", ")}`);
   const terminal = parts.terminal(action === "menu" ? io.stdout : io.stderr);

@@ -60,7 +60,7 @@ export function statusText({ system, peer, target, state, schedule, due, interru
   return lines.join("\n");
 }
 
-export const recordText = ({ n, at, user, event, outcome, detail }: AuditRecord): string =>
+const recordText = ({ n, at, user, event, outcome, detail }: AuditRecord): string =>
   `${String(n).padStart(5)}  ${printable(at)}  ${printable(user || "-").padEnd(8)}  ${printable(event).padEnd(14)}  ${printable(outcome)}  ${printable(JSON.stringify(detail))}`;
 
 export function logText({ records, count, mended, problems, head }: AuditCheck): string {

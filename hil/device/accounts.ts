@@ -56,16 +56,7 @@ export class Accounts {
       const user = file.users.find((each) => each.name === name);
       const key = user === undefined ? strangerKey(name) : name;
       const now = this.#now().getTime();
-      const before = file.wrong[key];
-      const left = before === undefined ? 0 : before.at + lockDelayMs(before.count) - now;
-      // a clock that was set back does not lock for longer than the delay
-      if (before !== undefined && before.at > now)
-        this.#write({ ...file, wrong: { ...file.wrong, [key]: { ...before, at: now } } });
-      if (left > 0) {
-        const seconds = Math.ceil(Math.min(left, lockDelayMs(before?.count ?? 0)) / 1000);
-        throw new DeviceError("LOGIN_LOCKED", `too many wrong passwords; the next one is looked at in ${seconds} s`);
-      }
-      const wrong = { ...file.wrong, [key]: { count: (before?.count ?? 0) + 1, at: now } };
+      const wrong = { ...file.wrong, [key]: { count: this.#triesBefore(file, key, now) + 1, at: now } };
       this.#write({ ...file, wrong });
       // whoever is not there takes as long as whoever is
       const isRight = await isPassword(password, user?.hash ?? nobodysHash(this.#cost));
@@ -101,6 +92,21 @@ export class Accounts {
     return this.#change(async (users) => replaced(users, { ...found(users, name), hash: await this.#hash(password) }));
   }
 
+  /** Wrong ones in a row. @throws {DeviceError} LOGIN_LOCKED */
+  #triesBefore(file: AccountFile, key: string, now: number): number {
+    const before = Object.hasOwn(file.wrong, key) ? file.wrong[key] : undefined;
+    if (before === undefined) return 0;
+    const delay = lockDelayMs(before.count);
+    // a clock that was set back does not lock for longer than the delay
+    if (before.at > now) this.#write({ ...file, wrong: { ...file.wrong, [key]: { ...before, at: now } } });
+    const left = Math.min(before.at + delay - now, delay);
+    if (left > 0) {
+      const message = `too many wrong passwords; the next one is looked at in ${Math.ceil(left / 1000)} s`;
+      throw new DeviceError("LOGIN_LOCKED", message);
+    }
+    return before.count;
+  }
+
   #change(work: (users: AccountFile["users"]) => AccountFile["users"] | Promise<AccountFile["users"]>): Promise<void> {
     return this.#folder.inTurn("users", async () => {
       const file = this.#read();
@@ -131,7 +137,7 @@ export class Accounts {
 }
 
 /** How long no password is looked at after so many wrong ones, milliseconds. */
-export const lockDelayMs = (wrong: number): number =>
+const lockDelayMs = (wrong: number): number =>
   wrong < FREE_TRIES ? 0 : Math.min(FIRST_DELAY_MS * 2 ** Math.min(wrong - FREE_TRIES, 30), DELAY_MAX_MS);
 
 const strangerKey = (name: string): string =>

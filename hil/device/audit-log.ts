@@ -30,7 +30,7 @@ export type AuditRecord = z.infer<typeof record>;
 type Head = z.infer<typeof headSchema>;
 export type AuditEntry = Pick<AuditRecord, "user" | "event" | "outcome"> & { readonly detail?: AuditRecord["detail"] };
 
-export interface AuditProblem {
+interface AuditProblem {
   /** 1 for the first line; one behind the last one for an end that is missing. */
   readonly line: number;
   readonly code: /** The file ends within a line: power went while it was written. */
@@ -118,7 +118,10 @@ export class AuditLog {
     return { text: `${content.slice(0, -1)},"hash":"${hash}"}`, head: { n: fields.n, hash } };
   }
 
-  /** Where the chain goes on: behind the last line that can be read, or where it went to by the head. */
+  /**
+   * Where the chain goes on: behind the last line, which may be one further than the head says when the power went
+   * between the two; if it is not as far, lines were taken away, and that has to stay to be seen.
+   */
   #tail(): { head: Head; lacksNewline: boolean; torn: Buffer | undefined } {
     const path = this.#folder.file(FILE);
     const known = this.#folder.read(HEAD, headSchema) ?? { n: 0, hash: NO_HASH };
@@ -129,9 +132,8 @@ export class AuditLog {
     const whole = bytes.subarray(bytes.lastIndexOf(0x0a, lastNewline - 1) + 1, Math.max(lastNewline, 0));
     const ofRest = recordOf(rest);
     if (rest.length > 0 && ofRest !== undefined && isUnchanged(rest, ofRest))
-      return { head: { n: ofRest.n, hash: ofRest.hash }, lacksNewline: true, torn: undefined };
-    const last = recordOf(whole);
-    const head = last === undefined ? known : { n: last.n, hash: last.hash };
+      return { head: further(known, ofRest), lacksNewline: true, torn: undefined };
+    const head = further(known, recordOf(whole));
     return { head, lacksNewline: rest.length > 0, torn: rest.length > 0 ? rest : undefined };
   }
 
@@ -151,6 +153,9 @@ export class AuditLog {
     }
   }
 }
+
+const further = (known: Head, last: Head | undefined): Head =>
+  last !== undefined && last.n > known.n ? { n: last.n, hash: last.hash } : known;
 
 const PROBLEMS_MAX = 100;
 

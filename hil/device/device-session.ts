@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { BenchError } from "../../emulator/kernel/errors.ts";
+import { BenchError, LinkError } from "../../emulator/kernel/errors.ts";
 import { type Account, Accounts } from "./accounts.ts";
 import { type AuditCheck, AuditLog, type AuditRecord } from "./audit-log.ts";
 import { Device, type DeviceStatus, type StepOptions, type StepReport } from "./device.ts";
@@ -119,6 +119,7 @@ export class DeviceSession {
     ] as const;
     const reports: StepReport[] = [];
     for (const step of steps) {
+      if (options.stop?.aborted === true) throw new LinkError("PULL_STOPPED", "the update was stopped");
       const report = await step();
       reports.push(report);
       told(report);

@@ -1,3 +1,4 @@
+import { statSync } from "node:fs";
 import { compareVersions } from "../../emulator/wire/version.ts";
 import { PackageError } from "../../gateway/package/verified-package.ts";
 import type { DetachedSignature, Inventory } from "../../gateway/source/update-source.ts";
@@ -6,6 +7,7 @@ import { checkSignature } from "../system/check-signature.ts";
 import { packageVersions, type Versions } from "./package-versions.ts";
 import type { ApplyResult, CheckedRelease, Target } from "./target.ts";
 
+const EVERYONE_READS = 0o644;
 const CLAUSE = "docs/protocols/https.md, the device";
 
 interface FileTargetOptions {
@@ -51,7 +53,9 @@ export class FileTarget implements Target {
   }
 
   async apply(bytes: Uint8Array): Promise<ApplyResult> {
-    writeDurably(this.#options.path, bytes);
+    const { path } = this.#options;
+    const mode = statSync(path, { throwIfNoEntry: false })?.mode ?? EVERYONE_READS;
+    writeDurably(path, bytes, mode & 0o777);
     return { verdict: "updated" };
   }
 }

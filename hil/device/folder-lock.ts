@@ -20,13 +20,12 @@ export async function exclusively<Result>(
   for (;;) {
     if (take(path, own)) break;
     const holder = readHolder(path);
-    if (holder === undefined) continue;
-    if (!isAlive(holder)) {
-      removeStale(path, holder);
-      continue;
+    if (holder !== undefined && !isAlive(holder)) removeStale(path, holder);
+    if (take(path, own)) break;
+    if (performance.now() >= deadline) {
+      const who = holder?.split(" ")[0] ?? "that can't be seen";
+      throw new DeviceError("STATE_LOCKED", `process ${who} works in this folder (${path})`);
     }
-    if (performance.now() >= deadline)
-      throw new DeviceError("STATE_LOCKED", `process ${holder.split(" ")[0]} works in this folder (${path})`);
     await sleep(RETRY_MS);
   }
   try {

@@ -1,5 +1,5 @@
 /** What each role may do. */
-export const ROLES = {
+const ROLES = {
   admin: ["status", "check", "download", "verify", "apply", "log", "run", "schedule", "users"],
   user: ["status", "check", "download", "verify", "apply", "log", "run"],
   viewer: ["status", "log"],

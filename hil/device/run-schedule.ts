@@ -27,19 +27,24 @@ export async function runSchedule(
   await session.mayRun();
   while (!stop.aborted) {
     const now = calendar.now();
-    const due = session.due() ?? nextRun(session.schedule(), session.seed, now);
-    if (due === undefined || due.getTime() - now.getTime() > READ_AGAIN_MS) {
-      if (due !== undefined && session.due() === undefined) session.setDue(due);
-      await calendar.until(new Date(now.getTime() + READ_AGAIN_MS), stop);
+    const due = dueOf(session, now);
+    if (due?.getTime() !== session.due()?.getTime()) session.setDue(due);
+    const look = now.getTime() + READ_AGAIN_MS;
+    if (due === undefined || due > now) {
+      await calendar.until(new Date(Math.min(look, due?.getTime() ?? look)), stop);
       continue;
     }
-    session.setDue(due);
-    await calendar.until(due, stop);
-    if (stop.aborted) return;
     const at = calendar.now();
     told(await runOnce(session, at, stop));
     session.setDue(nextRun(session.schedule(), session.seed, calendar.now()));
   }
+}
+
+/** What was planned, unless it is further off than it can be: the clock was wrong when it was planned. */
+function dueOf(session: DeviceSession, now: Date): Date | undefined {
+  const planned = session.due();
+  const next = nextRun(session.schedule(), session.seed, now);
+  return planned !== undefined && next !== undefined && planned < next ? planned : next;
 }
 
 async function runOnce(session: DeviceSession, at: Date, stop: AbortSignal): Promise<ScheduleRun> {

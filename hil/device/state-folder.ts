@@ -1,6 +1,7 @@
-import { existsSync, mkdirSync } from "node:fs";
+import { chmodSync, existsSync } from "node:fs";
 import { join } from "node:path";
 import type { z } from "zod";
+import { makeFolder } from "../record/claim.ts";
 import { readIfThere, writeDurably } from "../record/durable-file.ts";
 import { FileError } from "../record/record-error.ts";
 import { DeviceError } from "./device-error.ts";
@@ -20,7 +21,9 @@ export class StateFolder {
   /** @throws {FileError} FILE_UNWRITABLE */
   make(): void {
     try {
-      mkdirSync(this.path, { recursive: true, mode: 0o700 });
+      if (existsSync(this.path)) return;
+      makeFolder(this.path);
+      chmodSync(this.path, 0o700);
     } catch (cause) {
       throw new FileError("FILE_UNWRITABLE", `can't make ${this.path}: ${(cause as Error).message}`, { cause });
     }

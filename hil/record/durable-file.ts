@@ -1,4 +1,4 @@
-import { closeSync, fsyncSync, openSync, readFileSync, renameSync, writeSync } from "node:fs";
+import { closeSync, fchmodSync, fsyncSync, openSync, readFileSync, renameSync, writeSync } from "node:fs";
 import { dirname } from "node:path";
 import { FileError } from "./record-error.ts";
 
@@ -6,14 +6,15 @@ const OWNER_ONLY = 0o600;
 
 /**
  * Replaces a file: whenever power goes, there is all of the old one or all of the new one. What is under way is
- * `<path>.part`. Only its owner can read it.
- * @throws {FileError} FILE_UNWRITABLE
+ * `<path>.part`.
+ * @param mode that of chmod; only its owner can read it, if left out @throws {FileError} FILE_UNWRITABLE
  */
-export function writeDurably(path: string, data: Uint8Array): void {
+export function writeDurably(path: string, data: Uint8Array, mode = OWNER_ONLY): void {
   const part = `${path}.part`;
   try {
-    const file = openSync(part, "w", OWNER_ONLY);
+    const file = openSync(part, "w", mode);
     try {
+      fchmodSync(file, mode);
       for (let done = 0; done < data.length; ) done += writeSync(file, data, done);
       fsyncSync(file);
     } finally {

@@ -81,6 +81,19 @@ describe("the audit log", () => {
     expect(await problems()).toEqual(["1 AUDIT_END_MISSING"]);
   });
 
+  it("does not lose the traces of an end that was cut off when more is added", async () => {
+    const { log, lines, problems, rewrite } = await makeLog(4);
+    const all = lines();
+    rewrite(all.slice(0, 2));
+    await log.append({ user: "root", event: "check", outcome: "ok" });
+    await log.append({ user: "root", event: "check", outcome: "ok" });
+    expect(await problems()).toEqual(["3 AUDIT_LINE_MISSING"]);
+    const forged = (all[3] as string).replace('"index":4', '"index":5');
+    rewrite([...all.slice(0, 3), forged]);
+    await log.append({ user: "root", event: "check", outcome: "ok" });
+    expect(await problems()).toContain("4 AUDIT_LINE_CHANGED");
+  });
+
   it("goes on behind a record that was made up for one that is known, and the break stays to be seen", async () => {
     const { log, lines, problems, rewrite } = await makeLog(3);
     rewrite(lines().with(1, (lines()[1] as string).replace('"index":2', '"index":7')));
