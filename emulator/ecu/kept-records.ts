@@ -4,58 +4,64 @@ import { earliest, type Instant } from "../kernel/time.ts";
 import type { Tracer } from "../kernel/trace.ts";
 import type { Work } from "../uds/host.ts";
 import type { EcuConfig } from "./config.ts";
-import { EventMemory, type EventMemoryState } from "./event-memory.ts";
 import { Flash, type FlashState } from "./flash.ts";
-import { ReplayMemory, type ReplayMemoryState } from "./replay-memory.ts";
+import { ReplayCounter } from "./replay-counter.ts";
 import { SecurityMemory, type SecurityMemoryState } from "./security-memory.ts";
+import { StoredRecord, type StoredRecordState } from "./stored-record.ts";
 
 export interface KeptRecordsState {
   readonly securityFlash: FlashState;
   readonly security: SecurityMemoryState;
   readonly eventFlash: FlashState;
-  readonly events: EventMemoryState;
+  readonly events: StoredRecordState;
   readonly replayFlash: FlashState;
-  readonly secured: ReplayMemoryState;
+  readonly replay: StoredRecordState;
 }
+
+/** What fits into a page of 256 bytes. */
+const EVENTS_LENGTH_MAX = 200;
+const COUNTER_LENGTH = 2;
 
 /** The small records that a UDS server keeps over resets and power cuts, each in a flash module of its own. */
 export class KeptRecords implements Stateful<KeptRecordsState> {
   readonly security: SecurityMemory;
-  readonly events: EventMemory;
-  readonly secured: ReplayMemory;
+  readonly events: StoredRecord;
+  readonly secured: ReplayCounter;
   readonly #securityFlash: Flash;
   readonly #eventFlash: Flash;
   readonly #replayFlash: Flash;
+  readonly #replay: StoredRecord;
 
   constructor({ name, uds, securityFlash, eventFlash, replayFlash }: EcuConfig, tracer: Tracer) {
     this.#securityFlash = new Flash(name, securityFlash, tracer);
     this.security = new SecurityMemory(uds, this.#securityFlash);
     this.#eventFlash = new Flash(name, eventFlash, tracer);
-    this.events = new EventMemory(this.#eventFlash);
+    this.events = new StoredRecord(this.#eventFlash, EVENTS_LENGTH_MAX);
     this.#replayFlash = new Flash(name, replayFlash, tracer);
-    this.secured = new ReplayMemory(this.#replayFlash);
+    this.#replay = new StoredRecord(this.#replayFlash, COUNTER_LENGTH);
+    this.secured = new ReplayCounter(this.#replay);
   }
 
   get deadline(): Instant | undefined {
-    return earliest(this.security.deadline, this.events.deadline, this.secured.deadline);
+    return earliest(this.security.deadline, this.events.deadline, this.#replay.deadline);
   }
 
   /** A request waits for one of them; see {@link resume}. */
   get busy(): boolean {
-    return this.security.busy || this.events.busy || this.secured.busy;
+    return this.security.busy || this.events.busy || this.#replay.busy;
   }
 
   /** What became of the work that was "busy" until `now`. */
   resume(now: Instant): Work {
     if (this.security.busy) return this.security.resume(now);
-    return this.events.busy ? this.events.resume() : this.secured.resume();
+    return this.events.busy ? this.events.resume() : this.#replay.resume();
   }
 
   /** The application starts. */
   begin(now: Instant): void {
     this.security.begin(now);
     this.events.open();
-    this.secured.open();
+    this.#replay.open();
   }
 
   /** The power goes, or a reset: what was being written is torn. */
@@ -65,13 +71,13 @@ export class KeptRecords implements Stateful<KeptRecordsState> {
     this.#replayFlash.cut(now, prng);
     this.security.close();
     this.events.close();
-    this.secured.close();
+    this.#replay.close();
   }
 
   handleDeadline(now: Instant): void {
     this.security.handleDeadline(now);
     this.events.handleDeadline(now);
-    this.secured.handleDeadline(now);
+    this.#replay.handleDeadline(now);
   }
 
   save(): KeptRecordsState {
@@ -81,7 +87,7 @@ export class KeptRecords implements Stateful<KeptRecordsState> {
       eventFlash: this.#eventFlash.save(),
       events: this.events.save(),
       replayFlash: this.#replayFlash.save(),
-      secured: this.secured.save(),
+      replay: this.#replay.save(),
     };
   }
 
@@ -91,6 +97,6 @@ export class KeptRecords implements Stateful<KeptRecordsState> {
     this.#eventFlash.load(state.eventFlash);
     this.events.load(state.events);
     this.#replayFlash.load(state.replayFlash);
-    this.secured.load(state.secured);
+    this.#replay.load(state.replay);
   }
 }

@@ -104,6 +104,11 @@ export const TRACE_EVENTS = {
   "ecu.supply": { millivolts: "uint", inrush: "uint" },
   /** A request that came to ECU `source` inside 0x84, in the clear; or the answer to one. */
   "uds.secured": { way: "name", data: "bytes" },
+  /** As `boot.*`, of an ECU whose bootloader can be updated. `bank` "none": no bootloader is fit to run, and nothing does. */
+  "bootloader.checked": { bank: "name", result: "name", version: "name" },
+  "bootloader.started": { bank: "name", version: "name", trial: "uint" },
+  "bootloader.confirmed": { bank: "name", version: "name" },
+  "bootloader.reverted": { from: "name", to: "name", why: "name" },
 } as const satisfies Readonly<Record<string, Readonly<Record<string, FieldKind>>>>;
 
 type FieldKind = "name" | "text" | "uint" | "bytes";

@@ -13,6 +13,7 @@ import type { UdsConfig } from "./config.ts";
 import { decodeEvents, type UdsEvent } from "./events/event.ts";
 import { eventDeadline, lookedAt, started } from "./events/watch.ts";
 import type { UdsHost } from "./host.ts";
+import { type Asked, type Came, echoing, type InProgress, insteadOf, oddities } from "./in-progress.ts";
 import { type Envelope, overhead, sealed } from "./secured/envelope.ts";
 import { type Answer, freshMemory, joined, type ResetType, type ServerMemory, type Service } from "./service.ts";
 import { downTime } from "./services/ecu-reset.ts";
@@ -38,28 +39,6 @@ export type UdsOutput =
   /** Starts again after `downTime`. */
   | { readonly type: "reset"; readonly resetType: ResetType; readonly downTime: Duration };
 
-/** How a request came, and what has been sent of its answer. */
-interface Asked {
-  readonly functional: boolean;
-  readonly suppress: boolean;
-  /** When the next 0x78 goes out. */
-  readonly pendingAt: Instant;
-  readonly pendingSent: boolean;
-  /** It came inside 0x84, and so does its answer. */
-  readonly envelope: Envelope | undefined;
-}
-
-/** A request that the host works on. */
-interface InProgress extends Asked {
-  readonly sid: number;
-  /** What it becomes when the work is done. */
-  readonly inner: Uint8Array | undefined;
-  /** The positive response, but for the record that the work ends with. */
-  readonly response: Uint8Array;
-  readonly reset: ResetType | undefined;
-  readonly until: Instant;
-}
-
 interface Response {
   readonly data: Uint8Array;
   readonly reset: ResetType | undefined;
@@ -80,6 +59,8 @@ export interface UdsServerState {
 
 /** More responses than that wait for the bus only when a tester floods the server; further requests are then dropped. */
 const OUTBOX_MAX = 4;
+
+const NO_BYTES = new Uint8Array(0);
 
 /** Not sent as an answer to a functional request, unless a 0x78 went before. (ISO 14229-1:2020, 8.7, Table 6) */
 const SILENT_WHEN_FUNCTIONAL: ReadonlySet<number> = new Set([
@@ -234,20 +215,19 @@ export class UdsServer implements Machine<UdsInput, UdsOutput>, Stateful<UdsServ
     this.#carryOut(data, { functional, pendingAt, pendingSent: false, envelope: undefined }, now);
   }
 
-  #carryOut(data: Uint8Array, how: Omit<Asked, "suppress">, now: Instant): void {
+  #carryOut(data: Uint8Array, how: Came, now: Instant): void {
     const sid = data[0] as number;
     const service = this.#services.get(sid);
     const misbehaviour = this.#host.misbehave({ sid, block: this.#blockOf(data) }, now);
     if (misbehaviour?.type === "silence") return;
     const { session: before, link } = this.#memory;
-    const answer: Answer =
-      misbehaviour === undefined ? this.#answer(data, service, how, now) : { type: "negative", nrc: misbehaviour.nrc };
-    if (misbehaviour !== undefined && misbehaviour.nrc !== Nrc.BusyRepeatRequest) {
+    const answer = insteadOf(misbehaviour, data) ?? this.#answer(data, service, how, now);
+    if (misbehaviour?.type === "refuse" && misbehaviour.nrc !== Nrc.BusyRepeatRequest) {
       service?.ended?.(false, this.#context(now));
     }
     const suppress =
       service !== undefined && service.subFunctions !== "none" && ((data[1] ?? 0) & SUPPRESS_POSITIVE_RESPONSE) !== 0;
-    this.#give(sid, answer, { ...how, suppress }, now);
+    this.#give(sid, answer, { ...how, suppress, ...oddities(misbehaviour, plus(now, this.#config.p2Server)) }, now);
     if (this.#memory.session !== before) this.#sessionChanged(before, now);
     this.#traceLink(link.bitRate, now);
   }
@@ -297,19 +277,23 @@ export class UdsServer implements Machine<UdsInput, UdsOutput>, Stateful<UdsServ
     if (answer.type === "inner") {
       const { work, request, envelope } = answer;
       if (work.type === "busy") {
-        const waiting = { inner: request, envelope, response: request, reset: undefined };
+        const waiting = { inner: request, envelope, response: request, reset: undefined, held: undefined };
         this.#work = { sid, ...asked, ...waiting, until: work.until };
       } else this.#open(request, { ...asked, envelope }, work, now);
     } else if (answer.type === "busy") {
       const { until, response, reset } = answer;
-      this.#work = { sid, ...asked, inner: undefined, response, reset, until };
+      this.#work = { sid, ...asked, inner: undefined, response, reset, until, held: undefined };
+    } else if (asked.heldUntil !== undefined && asked.heldUntil > now) {
+      const waiting = { inner: undefined, response: NO_BYTES, reset: undefined, held: answer };
+      this.#work = { sid, ...asked, ...waiting, until: asked.heldUntil };
     } else if (answer.type === "negative") {
       const silent = asked.functional && !asked.pendingSent && SILENT_WHEN_FUNCTIONAL.has(answer.nrc);
       if (!silent) this.#respond(negativeResponse(sid, answer.nrc), asked.envelope, now);
     } else if (asked.suppress && !asked.pendingSent) {
       this.#resetDue = answer.reset;
     } else {
-      this.#respond(answer.response, asked.envelope, now, answer.reset);
+      const response = echoing(answer.response, asked);
+      this.#respond(response, asked.envelope, now, answer.reset);
     }
   }
 
@@ -336,6 +320,12 @@ export class UdsServer implements Machine<UdsInput, UdsOutput>, Stateful<UdsServ
   }
 
   #resume(work: InProgress, now: Instant): void {
+    if (work.held !== undefined) {
+      this.#work = undefined;
+      this.#give(work.sid, work.held, work, now);
+      this.#restartS3(now);
+      return;
+    }
     const outcome = this.#host.resume(now);
     if (outcome.type === "busy") {
       this.#work = { ...work, until: outcome.until };

@@ -122,6 +122,7 @@ export const ImageStatus = {
   hardwareWrong: 0x07,
   rolledBack: 0x08,
   eccError: 0x09,
+  kindWrong: 0x0a,
 } as const;
 
 /** "signatureWrong (0x05)"; a status that has no name is given by number. */
@@ -134,6 +135,8 @@ export function imageStatusText(status: number): string {
 export const Did = {
   /** Of the vehicle maker's range: milliseconds since the vehicle began to run, uint32. */
   OperatingTime: 0x0110,
+  /** Of the vehicle maker's range: why the ECU started last, one byte. */
+  ResetCause: 0x0111,
   Fingerprint: 0xf15b,
   BootSoftware: 0xf180,
   ActiveSession: 0xf186,

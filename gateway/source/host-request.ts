@@ -56,10 +56,10 @@ export type HostAnswer =
   | { readonly type: "head"; readonly status: number; readonly headers: Readonly<Record<string, string>> }
   | { readonly type: "body"; readonly data: Uint8Array }
   | { readonly type: "end" }
-  /** `code`: "HOST_REFUSED", "HOST_TIMEOUT", "HOST_RESET", "HOST_TLS_UNTRUSTED", "HOST_TLS", "HOST_BODY_TOO_LONG", "HOST_FAILED";
-   *  rsu also: "HOST_SILENT" (no answer, as the original rejects), "HOST_PROTOCOL" (against the protocol), "HOST_PEER" (the
-   *  server says that it can't go on), "HOST_DEVICE_REFUSED" (it does not trust our certificate), "HOST_UNSUPPORTED" (no
-   *  QUIC on this machine). */
+  /** `code`: "HOST_REFUSED", "HOST_TIMEOUT", "HOST_RESET", "HOST_TLS_UNTRUSTED", "HOST_TLS", "HOST_PROTOCOL" (against the
+   *  protocol), "HOST_BODY_TOO_LONG", "HOST_FAILED"; of rsu also "HOST_SILENT" (no answer, as the original rejects),
+   *  "HOST_PEER" (the server says that it can't go on), "HOST_DEVICE_REFUSED" (it does not trust our certificate),
+   *  "HOST_UNSUPPORTED" (no QUIC on this machine). */
   | { readonly type: "failed"; readonly code: string; readonly reason: string };
 
 /** Length of a whole piece of body, bytes. */

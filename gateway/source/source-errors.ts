@@ -60,8 +60,11 @@ export const protocolFailure = (reason: string, clause: string): SourceFailure =
   retryable: false,
 });
 
-/** The failure that a `failed` answer of the host means. @param begun something of this fetch had come already */
-export function hostFailure(code: string, reason: string, begun: boolean): SourceFailure {
+/**
+ * The failure that a `failed` answer of the host means.
+ * @param begun something of this fetch had come already @param clause where the protocol stands that may have been broken
+ */
+export function hostFailure(code: string, reason: string, begun: boolean, clause: string): SourceFailure {
   switch (code) {
     case "HOST_REFUSED":
     case "HOST_TIMEOUT":
@@ -74,7 +77,7 @@ export function hostFailure(code: string, reason: string, begun: boolean): Sourc
     case "HOST_SILENT":
       return failure("SOURCE_SILENT", reason, false);
     case "HOST_PROTOCOL":
-      return protocolFailure(reason, "docs/protocols/rsu.md");
+      return protocolFailure(reason, clause);
     case "HOST_PEER":
       return failure("SOURCE_ENDED", reason, true);
     case "HOST_DEVICE_REFUSED":

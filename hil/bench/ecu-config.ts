@@ -1,5 +1,5 @@
 import type { MessagesConfig } from "../../emulator/ecu/application-messages.ts";
-import { defaultEcuConfig, type EcuConfig } from "../../emulator/ecu/config.ts";
+import { defaultEcuConfig, type EcuConfig, FAMILY_BOOTLOADERS } from "../../emulator/ecu/config.ts";
 import { Dtc } from "../../emulator/ecu/dtc-config.ts";
 import { isoTpAddress } from "../../emulator/isotp/addressing.ts";
 import type { IsoTpAddress, IsoTpConfig } from "../../emulator/isotp/config.ts";
@@ -90,6 +90,10 @@ export function ecuConfig(
       hardwareVersion: ecu.hardwareVersion,
     },
     ...(ecu.messages === undefined ? {} : { messages: messages(ecu.messages) }),
+    ...(ecu.watchdog === undefined
+      ? {}
+      : { watchdog: { period: ms(ecu.watchdog.periodMs), guards: ecu.watchdog.guards } }),
+    ...(ecu.bootloader === undefined ? {} : { bootloader: FAMILY_BOOTLOADERS }),
     behaviours: ecu.behaviours,
     ...(ecu.eraseCyclesMax === undefined ? {} : { eraseCyclesMax: ecu.eraseCyclesMax }),
   });

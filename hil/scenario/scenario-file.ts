@@ -1,6 +1,5 @@
 import { z } from "zod";
 import { packVersion } from "../../emulator/wire/version.ts";
-import { readYaml } from "../bench/read-yaml.ts";
 import { defaultSource, type SourceSettings, SYSTEM_NAMES, sourceSchema } from "../bench/source-schema.ts";
 import { fault } from "./fault-schema.ts";
 
@@ -44,7 +43,7 @@ const step = z.strictObject({
   expect: expectation,
 });
 
-const scenario = z
+export const scenarioSchema = z
   .strictObject({
     name: z.string(),
     /** One sentence: what it shows. */
@@ -67,7 +66,7 @@ const scenario = z
   });
 
 /** A scenario file: what is done to a vehicle and what must come of it. (docs/scenarios.md) */
-export type Scenario = z.infer<typeof scenario>;
+export type Scenario = z.infer<typeof scenarioSchema>;
 export type ScenarioStep = z.infer<typeof step>;
 export type ScenarioRelease = z.infer<typeof release>;
 export type Expectation = z.infer<typeof expectation>;
@@ -77,6 +76,3 @@ export function sourceOf({ source, system }: Scenario, ofVehicle: SourceSettings
   if (source !== undefined) return source;
   return system === undefined || system === ofVehicle.system ? ofVehicle : defaultSource(system);
 }
-
-/** @throws {FileInvalidError} @throws {LinkError} FILE_UNREADABLE */
-export const readScenario = (path: string): Promise<Scenario> => readYaml(path, scenario);

@@ -105,7 +105,7 @@ export class ScenarioRun {
       await this.#runFor(SETTLE);
       const result = this.#results[results];
       for (const { ecu, verdict } of result?.ecus ?? []) this.ledger.judge(ecu, verdict);
-      const report = judge(step, { result, interrupted: faults.interrupted, events });
+      const report = judge(step, { result, interrupted: faults.interrupted, missed: faults.missed, events });
       return end === "done" ? report : notEnded(report, end);
     } finally {
       stop();

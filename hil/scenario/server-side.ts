@@ -76,14 +76,33 @@ export function foreignServerSide(settings: SourceSettings, { url, ca, tlsMin }:
     driver: makeDriver(),
     routes: new Map(),
     async serve(_, faults) {
-      const ours = faults.find(({ fault }) => !VEHICLE_FAULTS.has(fault));
+      const ours = faults.find(({ fault }) => VICTIMS[fault] === "server");
       if (ours !== undefined) throw new UsageError(`the fault "${ours.fault}" can't be put upon the server at ${url}`);
       return async () => {};
     },
   };
 }
 
-const VEHICLE_FAULTS: ReadonlySet<Fault["fault"]> = new Set(["powerCut", "supply", "dropFrame", "behaviour"] as const);
+/** Whom a fault strikes: the vehicle, or the server and what it publishes. */
+const VICTIMS: Readonly<Record<Fault["fault"], "server" | "vehicle">> = {
+  wrongSignature: "server",
+  flippedByte: "server",
+  truncated: "server",
+  wrongTarget: "server",
+  wrongImageSignature: "server",
+  otherImageSignature: "server",
+  serverDies: "server",
+  wrongCa: "server",
+  powerCut: "vehicle",
+  supply: "vehicle",
+  dropFrame: "vehicle",
+  behaviour: "vehicle",
+  babble: "vehicle",
+  openWire: "vehicle",
+  shortCircuit: "vehicle",
+  wrongBitRate: "vehicle",
+  corruptBit: "vehicle",
+};
 
 const deviceOf = (system: UpdateSystem, { ca }: Pick<TlsMaterial, "ca">): Pick<ServerSide, "source" | "peer"> => ({
   source: system.makeSource({ ca }),

@@ -3,7 +3,6 @@ import {
   existsSync,
   fsyncSync,
   ftruncateSync,
-  mkdirSync,
   openSync,
   readFileSync,
   renameSync,
@@ -14,6 +13,7 @@ import {
 } from "node:fs";
 import { dirname } from "node:path";
 import type { Offer } from "../../gateway/source/update-source.ts";
+import { makeFolder } from "../record/claim.ts";
 import { FileError } from "../record/record-error.ts";
 
 /**
@@ -36,7 +36,7 @@ export class PartFile {
     const content = JSON.stringify({ server, ...offer });
     const goesOn = offer.validator !== undefined && readText(`${this.path}.json`) === content && existsSync(this.path);
     try {
-      mkdirSync(dirname(out), { recursive: true });
+      makeFolder(dirname(out));
       if (!goesOn) rmSync(this.path, { force: true });
       writeFileSync(`${this.path}.json`, content);
       this.#file = openSync(this.path, goesOn ? "r+" : "w+");

@@ -160,7 +160,12 @@ export class HttpsSource implements UpdateSource {
     if (state.name === "idle" || state.name === "backingOff" || state.request !== request) return;
     if (answer.type === "failed") {
       this.#state = { name: "idle" }; // nothing is left to be abandoned
-      this.#again(state.task, state.tries, hostFailure(answer.code, answer.reason, hasBegun(state)), now);
+      this.#again(
+        state.task,
+        state.tries,
+        hostFailure(answer.code, answer.reason, hasBegun(state), "RFC 9112, 2.2"),
+        now,
+      );
     } else if (state.name === "awaitingHead") {
       if (answer.type !== "head") throw new InvariantError(`${answer.type} of request ${request} before its head`);
       this.#head(state.task, state.tries, answer.status, answer.headers, now);

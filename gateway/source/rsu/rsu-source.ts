@@ -194,7 +194,7 @@ export class RsuSource implements UpdateSource {
       // the offer stands, however the connection ends
       if (answer.type === "end" || answer.type === "failed") this.#finish({ type: "offer", offer: state.offer });
     } else if (answer.type === "failed") {
-      this.#again(state.task, state.tries, hostFailure(answer.code, answer.reason, hasBegun(state)), now);
+      this.#again(state.task, state.tries, hostFailure(answer.code, answer.reason, hasBegun(state), CLAUSE), now);
     } else if (state.name === "receiving") {
       if (answer.type === "body") this.#body(state, answer.data);
       else if (answer.type === "end") this.#end(state);

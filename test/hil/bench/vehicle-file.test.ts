@@ -119,10 +119,12 @@ describe("how a vehicle file says what an ECU has of 0x84", () => {
     expect(uds.secured).toEqual({ services: [0x2e], aes128GcmKey: Uint8Array.from({ length: 16 }, (_, at) => at) });
   });
 
-  it.each(['{ aes128GcmKey: "0011" }', '{ hmacSha256Key: "no key" }', "{ services: [256] }"])(
-    "refuses %s",
-    async (text) => {
-      await expect(withSecured(text)).rejects.toMatchObject({ code: "FILE_INVALID" });
-    },
-  );
+  it.each([
+    '{ aes128GcmKey: "0011" }',
+    '{ hmacSha256Key: "no key" }',
+    "{ services: [256] }",
+    "{}\n        dialect: familyBootloader",
+  ])("refuses %s", async (text) => {
+    await expect(withSecured(text)).rejects.toMatchObject({ code: "FILE_INVALID" });
+  });
 });

@@ -328,7 +328,7 @@ describe("the RSU server", () => {
     for (const stream of [0, 4]) lone.ask(stream, wait, ["2.0.0", stream === 0 ? "2.0.0" : "5.0.0"]);
     expect(lone.said).toEqual([]);
     lone.contents.firmware = content(10, "2.5.0");
-    lone.give({ type: "published" }, at(30));
+    lone.give({ type: "published" }, at(59));
     expect(lone.said).toMatchObject([{ exchange: 0, pdu: { type: RsuType.VersionAck, firmwareVersion: "2.5.0" } }]);
     lone.server.handleDeadline(at(60));
     lone.outputs.push(...drain(lone.server));

@@ -1,30 +1,31 @@
 import type { Stateful } from "../kernel/machine.ts";
 import type { Instant } from "../kernel/time.ts";
 import { DONE, type Work } from "../uds/host.ts";
-import type { SecuredHost } from "../uds/host-secured.ts";
 import type { Flash } from "./flash.ts";
 import { RecordLog, type RecordLogState } from "./record-log.ts";
 
-export interface ReplayMemoryState {
+export interface StoredRecordState {
   readonly busy: boolean;
   readonly log: RecordLogState;
 }
 
-/** The anti-replay counter of 0x84, in non-volatile memory. */
-export class ReplayMemory implements SecuredHost, Stateful<ReplayMemoryState> {
+/** One small record in non-volatile memory that a request stores, and waits for. */
+export class StoredRecord implements Stateful<StoredRecordState> {
+  /** What fits into a flash page, bytes. */
+  readonly lengthMax: number;
   readonly #log: RecordLog;
   #busy = false;
 
-  constructor(flash: Flash) {
+  constructor(flash: Flash, lengthMax: number) {
+    this.lengthMax = lengthMax;
     this.#log = new RecordLog(flash);
   }
 
-  get counter(): number {
-    const [high = 0, low = 0] = this.#log.current ?? [];
-    return high * 0x100 + low;
+  get stored(): Uint8Array | undefined {
+    return this.#log.current;
   }
 
-  /** A counter is being stored; see {@link resume}. */
+  /** A `store` is under way; see {@link resume}. */
   get busy(): boolean {
     return this.#busy;
   }
@@ -48,8 +49,8 @@ export class ReplayMemory implements SecuredHost, Stateful<ReplayMemoryState> {
     this.#log.handleDeadline(now);
   }
 
-  take(counter: number, now: Instant): Work {
-    this.#log.write(Uint8Array.of(counter >>> 8, counter & 0xff), now);
+  store(data: Uint8Array, now: Instant): Work {
+    this.#log.write(data, now);
     return this.resume();
   }
 
@@ -59,11 +60,11 @@ export class ReplayMemory implements SecuredHost, Stateful<ReplayMemoryState> {
     return until === undefined ? DONE : { type: "busy", until };
   }
 
-  save(): ReplayMemoryState {
+  save(): StoredRecordState {
     return { busy: this.#busy, log: this.#log.save() };
   }
 
-  load(state: ReplayMemoryState): void {
+  load(state: StoredRecordState): void {
     this.#busy = state.busy;
     this.#log.load(state.log);
   }
