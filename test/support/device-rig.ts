@@ -12,11 +12,11 @@ import { CHEAP, HandClock, makeFolder } from "./device-folder.ts";
 
 export const PATH = "/firmware_v2.bin";
 export const PASSWORD = "correct horse";
-/** So that each test has its own, and a server of the seed is trusted. */
-export const SEED = "1";
+/** Of the keys that the server has and the device trusts. */
+const SEED = "1";
 
 let made: KeySet | undefined;
-export const rigKeys = (): KeySet => {
+const rigKeys = (): KeySet => {
   made ??= makeKeys(SEED);
   return made;
 };
