@@ -8,6 +8,7 @@ import { imageCommand } from "./image-command.ts";
 import { keysCommand } from "./keys-command.ts";
 import { publishCommand } from "./publish-command.ts";
 import { runCommand } from "./run-command.ts";
+import { ssuCommand } from "./ssu-command.ts";
 import { upCommand } from "./up-command.ts";
 import { otabenchVersion } from "./version.ts";
 
@@ -48,6 +49,7 @@ process.exitCode = await runCli(
       imageCommand(writeEcuImage),
       keysCommand,
       convertCommand,
+      ssuCommand,
     ],
   },
   process.argv.slice(2),

@@ -98,18 +98,27 @@ function checkChain(chain: readonly X509Certificate[], name: string, rules: Chai
   for (const [index, next] of [...chain.slice(1), undefined].entries()) {
     const anchor = rules.anchors.find((each) => each.raw.equals(current.raw) || isIssuedBy(current, each));
     const issuer = anchor ?? next;
-    if (issuer === undefined || (anchor === undefined && !isIssuedBy(current, issuer))) {
-      throw new Fault("unknownCa", "the certificate does not lead to the CA");
-    }
-    checkOne(issuer, rules);
-    if (pathLengthOf(issuer) < index) throw new Fault("unknownCa", "a CA has more CAs below it than it may");
-    if (!issuer.raw.equals(current.raw)) checkRevocation(current, issuer, rules);
-    if (anchor !== undefined) {
-      checkName(own, name);
-      return;
-    }
+    checkStep(current, issuer, index, rules);
+    if (issuer === undefined || anchor !== undefined) break;
     current = issuer;
   }
+  checkName(own, name);
+}
+
+/** From one certificate to the one above it. @param issuer an anchor, or what the server says @param below CAs below it */
+function checkStep(
+  certificate: X509Certificate,
+  issuer: X509Certificate | undefined,
+  below: number,
+  rules: ChainRules,
+): asserts issuer {
+  const isItself = issuer?.raw.equals(certificate.raw) === true;
+  if (issuer === undefined || !(isItself || isIssuedBy(certificate, issuer))) {
+    throw new Fault("unknownCa", "the certificate does not lead to the CA");
+  }
+  checkOne(issuer, rules);
+  if (pathLengthOf(issuer) < below) throw new Fault("unknownCa", "a CA has more CAs below it than it may");
+  if (!isItself) checkRevocation(certificate, issuer, rules);
 }
 
 function checkOne(certificate: X509Certificate, { now }: ChainRules): void {

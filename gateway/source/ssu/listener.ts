@@ -23,6 +23,8 @@ export interface ListenerOptions {
   readonly sessionsMax?: number;
   /** Of these, how many in their handshake; 64 if not given. */
   readonly halfOpenMax?: number;
+  /** Of one host, a quarter of them in their handshake; 32 if not given. */
+  readonly perHostMax?: number;
   /** Early data that is taken with a ticket, bytes; 0 if not given. */
   readonly earlyMax?: number;
 }
@@ -226,7 +228,7 @@ export class SsuListener implements Machine<ListenerInput, ListenerOutput> {
       this.#drop("cookie");
       return;
     }
-    if (!this.#hasRoom(half)) {
+    if (!this.#hasRoom(half, from)) {
       this.#drop("tooMany");
       this.#refuse(packet, half.clientId, AlertCode.tooBusy, from);
       return;
@@ -261,13 +263,15 @@ export class SsuListener implements Machine<ListenerInput, ListenerOutput> {
     return this.#gone.has(id) || this.#gone.size >= GONE_MAX;
   }
 
-  #hasRoom({ security }: HalfOpen): boolean {
-    const { sessionsMax = 256, halfOpenMax = 64 } = this.#options;
+  #hasRoom({ security }: HalfOpen, from: string): boolean {
+    const { sessionsMax = 256, halfOpenMax = 64, perHostMax = 32 } = this.#options;
     if (this.#sessions.size >= sessionsMax) return false;
+    const entries = [...this.#sessions.values()];
+    const ofHost = entries.filter((entry) => hostOf(entry.from) === hostOf(from));
+    if (ofHost.length >= perHostMax) return false;
     if (security === Security.Plain) return true;
-    let halfOpen = 0;
-    for (const { session } of this.#sessions.values()) if (session.isHalfOpen) halfOpen++;
-    return halfOpen < halfOpenMax;
+    const halfOpen = (list: readonly Entry[]): number => list.filter(({ session }) => session.isHalfOpen).length;
+    return halfOpen(entries) < halfOpenMax && halfOpen(ofHost) < Math.max(1, Math.floor(perHostMax / 4));
   }
 
   #forget(entry: Entry): void {
@@ -277,3 +281,6 @@ export class SsuListener implements Machine<ListenerInput, ListenerOutput> {
     this.#gone.set(entry.localId, plus(this.#now, s(COOKIE_LIFETIME_S + 1)));
   }
 }
+
+/** An address without its port. */
+const hostOf = (address: string): string => address.slice(0, address.lastIndexOf(":"));
