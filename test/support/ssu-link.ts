@@ -23,6 +23,8 @@ export interface LinkFaults {
   readonly jitter?: Duration;
   /** Datagrams over it are swallowed, bytes. */
   readonly mtu?: number;
+  /** Somebody on the way: what comes of a datagram; undefined: nothing. */
+  readonly mangle?: (data: Uint8Array) => Uint8Array | undefined;
 }
 
 export interface LinkOptions extends LinkFaults {
@@ -58,12 +60,13 @@ class Way {
 
   send(data: Uint8Array): void {
     const { loss = 0, duplicate = 0, mtu = Number.POSITIVE_INFINITY } = this.faults;
-    if (data.length > mtu || this.#chance(loss)) {
+    const passed = this.faults.mangle === undefined ? data : this.faults.mangle(data);
+    if (passed === undefined || data.length > mtu || this.#chance(loss)) {
       this.lost++;
       return;
     }
-    this.#pass(data);
-    if (this.#chance(duplicate)) this.#pass(data);
+    this.#pass(passed);
+    if (this.#chance(duplicate)) this.#pass(passed);
   }
 
   #pass(data: Uint8Array): void {
@@ -285,11 +288,13 @@ export class SsuWorld {
       worked = false;
       for (const [id, sending] of this.#sending) {
         const session = this.listener.session(id);
-        if (session === undefined || sending.at === sending.data.length) continue;
+        if (session === undefined) continue;
         const before = sending.at;
         sending.at = this.#fillServer(id, session, sending);
         worked ||= sending.at > before;
-        if (sending.at === sending.data.length && sending.end) {
+        if (sending.at < sending.data.length) continue;
+        this.#sending.delete(id);
+        if (sending.end) {
           this.listener.handle({ type: "session", session: id, input: { type: "end" } }, this.now);
           worked = true;
         }

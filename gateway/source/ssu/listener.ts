@@ -54,6 +54,8 @@ interface Entry {
 }
 
 const GONE_MAX = 65_536;
+/** Connections in TIME-WAIT, which hold no data, are counted apart: with them there may be so many times more. */
+const TIME_WAIT_FACTOR = 4;
 
 /** One server port: many connections by their ids, and nothing kept of those that are not open yet. (docs/protocols/ssu.md, 4.2) */
 export class SsuListener implements Machine<ListenerInput, ListenerOutput> {
@@ -265,8 +267,8 @@ export class SsuListener implements Machine<ListenerInput, ListenerOutput> {
 
   #hasRoom({ security }: HalfOpen, from: string): boolean {
     const { sessionsMax = 256, halfOpenMax = 64, perHostMax = 32 } = this.#options;
-    if (this.#sessions.size >= sessionsMax) return false;
-    const entries = [...this.#sessions.values()];
+    const entries = [...this.#sessions.values()].filter(({ session }) => session.state !== "TIME-WAIT");
+    if (entries.length >= sessionsMax || this.#sessions.size >= TIME_WAIT_FACTOR * sessionsMax) return false;
     const ofHost = entries.filter((entry) => hostOf(entry.from) === hostOf(from));
     if (ofHost.length >= perHostMax) return false;
     if (security === Security.Plain) return true;

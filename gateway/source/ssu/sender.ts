@@ -70,6 +70,8 @@ export interface SenderState {
 
 const DUPLICATES = 3;
 const PROBES_MAX = 16;
+/** Timeouts, or probes, in a row before a peer is given up. */
+const TRIES_MIN = 5;
 
 /** The sending half of a connection: what was written, what is under way, and when which piece of it goes out. */
 export class Sender implements Stateful<SenderState> {
@@ -187,14 +189,14 @@ export class Sender implements Stateful<SenderState> {
   deadline(): Instant | undefined {
     const { rtoAt, persistAt, waitingSince } = this.#is;
     if (rtoAt === undefined && persistAt === undefined) return undefined;
-    return earliest(rtoAt, persistAt, plus(waitingSince, this.#config.giveUp));
+    return earliest(rtoAt, persistAt, this.#hasTried ? plus(waitingSince, this.#config.giveUp) : undefined);
   }
 
   /** @returns "gaveUp" when there has been no progress for too long */
   handleDeadline(now: Instant): "gaveUp" | undefined {
     const { rtoAt, persistAt, waitingSince } = this.#is;
     const waiting = rtoAt !== undefined || persistAt !== undefined;
-    if (waiting && now >= plus(waitingSince, this.#config.giveUp)) return "gaveUp";
+    if (waiting && this.#hasTried && now >= plus(waitingSince, this.#config.giveUp)) return "gaveUp";
     if (rtoAt !== undefined && now >= rtoAt) this.#timeOut(now);
     if (persistAt !== undefined && now >= persistAt) {
       this.#set({ probeDue: true, persistAt: undefined, probes: Math.min(this.#is.probes + 1, PROBES_MAX) });
@@ -246,6 +248,11 @@ export class Sender implements Stateful<SenderState> {
 
   #set(changes: Partial<Timers>): void {
     this.#is = { ...this.#is, ...changes };
+  }
+
+  /** Often enough that chance alone does not explain it: on a bad way the timer may have been backed off for long. */
+  get #hasTried(): boolean {
+    return this.#is.timeouts >= TRIES_MIN || this.#is.probes >= TRIES_MIN;
   }
 
   get #pipe(): number {

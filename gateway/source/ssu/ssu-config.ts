@@ -19,7 +19,7 @@ export interface SsuConfig {
   readonly giveUp: Duration;
   /** The longest wait before an acknowledgement. (RFC 9293, 3.8.6.3) */
   readonly delayedAck: Duration;
-  /** TIME-WAIT: twice the longest life of a packet. */
+  /** TIME-WAIT; longer than the longest wait of a peer before it sends its FIN again. */
   readonly timeWait: Duration;
   /** Silence after which the peer is asked whether it is still there; 0: never. */
   readonly keepAlive: Duration;
@@ -37,7 +37,7 @@ export const SSU_DEFAULTS: SsuConfig = {
   openTimeout: s(30),
   giveUp: s(100),
   delayedAck: ms(25),
-  timeWait: s(30),
+  timeWait: s(120),
   keepAlive: 0 as Duration,
   handshakeTimeout: s(10),
 };
