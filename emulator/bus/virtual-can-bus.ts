@@ -85,15 +85,22 @@ export class VirtualCanBus implements CanNodeOwner, Stateful<VirtualCanBusState>
     return port;
   }
 
+  /** @throws {UsageError} for a fault that `arm` would refuse */
+  check(fault: CanBusFault): void {
+    checkBusFault(fault);
+    if ("node" in fault) this.#node(fault.node);
+    if (fault.fault === "babble") this.#checkFrame(fault.node, fault.frame);
+    if (fault.fault === "corruptBit" && fault.seenBy !== undefined) this.#node(fault.seenBy);
+  }
+
   /**
    * Something goes wrong from this instant on, or a bit of a frame that is to come.
    * @throws {UsageError} for a node that is not there, or what can't be
    */
   arm(fault: CanBusFault): void {
-    checkBusFault(fault);
+    this.check(fault);
     switch (fault.fault) {
       case "babble":
-        this.#checkFrame(fault.node, fault.frame);
         this.#babble(this.#node(fault.node), fault.frame);
         return;
       case "openWire":
@@ -106,7 +113,6 @@ export class VirtualCanBus implements CanNodeOwner, Stateful<VirtualCanBusState>
         this.#changeBitRate(this.#node(fault.node), fault.bitRate);
         return;
       case "corruptBit":
-        if (fault.seenBy !== undefined) this.#node(fault.seenBy);
         this.#common.corrupt([...this.#common.corruptions, { fault, seen: 0 }]);
         return;
     }

@@ -1,5 +1,5 @@
 import type { ImageHeader } from "../wire/image-header.ts";
-import { type Bank, type BootMetadata, otherBank, withBank } from "./boot-metadata.ts";
+import { type Bank, BLANK_METADATA, type BootMetadata, otherBank, withBank } from "./boot-metadata.ts";
 import type { CheckedImage } from "./image-check.ts";
 
 /** What a start comes to. */
@@ -54,4 +54,37 @@ function fallBack(metadata: BootMetadata, why: RevertReason, check: (bank: Bank)
   }
   const reverted = wasEmpty ? undefined : ({ from, to: "none", why } as const);
   return { bank: "none", header: undefined, trial: false, metadata: given, reverted };
+}
+
+const BANKS: readonly Bank[] = ["A", "B"];
+
+/**
+ * Both copies of the metadata are lost, which no single power cut can do: nothing is run. The anti-rollback counter is
+ * taken from the images that are there, so that what comes next can't be older than them.
+ */
+export function nothingToRun(check: (bank: Bank) => CheckedImage): BootChoice {
+  const counters = genuine(check).map(({ header }) => header.securityCounter);
+  const metadata = { ...BLANK_METADATA, rollbackFloor: Math.max(0, ...counters) };
+  return { bank: "none", header: undefined, trial: false, metadata, reverted: undefined };
+}
+
+/** The same for bootloaders, without which an ECU is lost: the one with the highest security counter runs. */
+export function lastBootloader(check: (bank: Bank) => CheckedImage): BootChoice {
+  const [first, second] = genuine(check);
+  const best =
+    second !== undefined && second.header.securityCounter > (first?.header.securityCounter ?? 0) ? second : first;
+  if (best === undefined) return nothingToRun(() => ({ result: "headerMalformed", header: undefined }));
+  const { bank, header } = best;
+  const given = withBank(BLANK_METADATA, bank, { status: "valid", starts: 0 });
+  const metadata = { ...given, active: bank, rollbackFloor: header.securityCounter };
+  return { bank, header, trial: false, metadata, reverted: undefined };
+}
+
+function genuine(
+  check: (bank: Bank) => CheckedImage,
+): readonly { readonly bank: Bank; readonly header: ImageHeader }[] {
+  return BANKS.flatMap((bank) => {
+    const { result, header } = check(bank);
+    return result === "ok" && header !== undefined ? [{ bank, header }] : [];
+  });
 }

@@ -11,7 +11,7 @@ import type { FlashGeometry } from "./flash.ts";
 import { FAMILY_SUPPLY, type SupplyConfig } from "./supply.ts";
 
 /** Where the two images lie, and the one place where a tester sees the bank that does not run. */
-interface BankMap {
+export interface BankMap {
   /** What testers address, whichever bank it is. */
   readonly window: number;
   /** Physical address of each bank. */
@@ -28,10 +28,26 @@ export interface BootTiming {
   readonly application: Duration;
   /** How long a new application must run before it confirms itself. */
   readonly healthyRun: Duration;
-  /** An application that hangs is reset after that. */
-  readonly watchdog: Duration;
   /** Starts on trial without a confirmation, after which the other bank is taken. */
   readonly trialStartsMax: number;
+}
+
+/** A bootloader that can be updated as applications are, and a ROM that chooses its bank. (docs/protocols/ecu.md) */
+export interface BootloaderConfig {
+  /** The module with both banks. */
+  readonly flash: FlashGeometry;
+  readonly banks: BankMap;
+  /** The module with the bootloader's own boot metadata: two sectors. */
+  readonly dataFlash: FlashGeometry;
+  /** From power-up to the ROM's choice. */
+  readonly rom: Duration;
+}
+
+/** A watchdog: what does not feed it is reset. (docs/protocols/ecu.md, watchdog) */
+export interface WatchdogConfig {
+  readonly period: Duration;
+  /** While these run it must be fed. What hangs without it hangs until the power goes. */
+  readonly guards: readonly ("application" | "bootloader")[];
 }
 
 /** How long an image check takes: a fixed part (signature) and one for each KiB (CRC and digest). */
@@ -81,9 +97,14 @@ export interface EcuConfig {
   readonly eraseCyclesMax?: number;
   /** The module with the events of 0x86 that outlive a reset: two sectors, pages of 256 bytes. */
   readonly eventFlash: FlashGeometry;
+  /** The module with the anti-replay counter of 0x84: two sectors. */
+  readonly replayFlash: FlashGeometry;
   readonly banks: BankMap;
   readonly boot: BootTiming;
   readonly check: CheckTiming;
+  readonly watchdog: WatchdogConfig;
+  /** Left out: the bootloader is always there and always the same. */
+  readonly bootloader?: BootloaderConfig;
   readonly supply: SupplyConfig;
   readonly dtcs: DtcConfig;
   readonly data: DataConfig;
@@ -119,20 +140,37 @@ const FAMILY_SECURITY_FLASH: FlashGeometry = { ...FAMILY_DATA_FLASH, address: 0x
 
 const FAMILY_EVENT_FLASH: FlashGeometry = { ...FAMILY_DATA_FLASH, address: 0xaf004000, pageSize: 256 };
 
+const FAMILY_REPLAY_FLASH: FlashGeometry = { ...FAMILY_DATA_FLASH, address: 0xaf006000 };
+
 export const FAMILY_BANKS: BankMap = {
   window: WINDOW,
   address: { A: WINDOW, B: WINDOW + BANK_B_OFFSET },
   size: BANK_SIZE,
 };
 
+const FAMILY_BOOTLOADER = 0x80040000;
+const FAMILY_BOOTLOADER_SIZE = 192 * KIB;
+
+export const FAMILY_BOOTLOADERS: BootloaderConfig = {
+  flash: { ...FAMILY_CODE_FLASH, address: FAMILY_BOOTLOADER, size: 2 * FAMILY_BOOTLOADER_SIZE },
+  banks: {
+    window: FAMILY_BOOTLOADER,
+    address: { A: FAMILY_BOOTLOADER, B: FAMILY_BOOTLOADER + FAMILY_BOOTLOADER_SIZE },
+    size: FAMILY_BOOTLOADER_SIZE,
+  },
+  dataFlash: { ...FAMILY_DATA_FLASH, address: 0xaf008000 },
+  rom: ms(10),
+};
+
 /** An ECU of the family: what has no default must be given, all else may be. */
 export const defaultEcuConfig = (
   given: Pick<EcuConfig, "name" | "isotp" | "imagePublicKey"> &
-    Partial<Omit<EcuConfig, "uds" | "identity" | "boot" | "check" | "supply" | "dtcs" | "messages">> & {
+    Partial<Omit<EcuConfig, "uds" | "identity" | "boot" | "check" | "watchdog" | "supply" | "dtcs" | "messages">> & {
       readonly uds?: Partial<UdsConfig>;
       readonly identity?: Partial<EcuIdentity>;
       readonly boot?: Partial<BootTiming>;
       readonly check?: Partial<CheckTiming>;
+      readonly watchdog?: Partial<WatchdogConfig>;
       readonly supply?: Partial<SupplyConfig>;
       readonly dtcs?: Partial<DtcConfig>;
       readonly messages?: Partial<MessagesConfig>;
@@ -142,6 +180,7 @@ export const defaultEcuConfig = (
   dataFlash: FAMILY_DATA_FLASH,
   securityFlash: FAMILY_SECURITY_FLASH,
   eventFlash: FAMILY_EVENT_FLASH,
+  replayFlash: FAMILY_REPLAY_FLASH,
   banks: FAMILY_BANKS,
   data: FAMILY_DATA,
   behaviours: [],
@@ -163,10 +202,10 @@ export const defaultEcuConfig = (
     bootloader: ms(60),
     application: ms(200),
     healthyRun: s(2),
-    watchdog: ms(500),
     trialStartsMax: 3,
     ...given.boot,
   },
+  watchdog: { period: ms(500), guards: ["application", "bootloader"], ...given.watchdog },
   check: { signature: ms(8), perKib: ms(0.1), ...given.check },
   supply: { ...FAMILY_SUPPLY, ...given.supply },
   dtcs: { ...FAMILY_DTCS, ...given.dtcs },

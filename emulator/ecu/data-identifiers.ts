@@ -13,6 +13,7 @@ export const DIDS: ReadonlyMap<number, DidRule> = new Map<number, DidRule>([
     { ...READABLE, write: { sessions: PROGRAMMING, unlocked: true, lengthMin: 1, lengthMax: FINGERPRINT_MAX } },
   ],
   ...[
+    Did.ResetCause,
     Did.BootSoftware,
     Did.ActiveSession,
     Did.PartNumber,

@@ -5,25 +5,23 @@ import type { Machine, Stateful } from "../kernel/machine.ts";
 import type { Prng, PrngState } from "../kernel/prng.ts";
 import { type Duration, earliest, type Instant, NO_TIME, plus, RUN_START, toMs } from "../kernel/time.ts";
 import type { Tracer } from "../kernel/trace.ts";
-import { ResetType } from "../uds/service.ts";
 import { type UdsInput, UdsServer, type UdsServerState } from "../uds/uds-server.ts";
 import type { CanFrame } from "../wire/can-frame.ts";
 import { Did } from "../wire/uds.ts";
-import { versionText } from "../wire/version.ts";
 import { ApplicationMessages, type ApplicationMessagesState } from "./application-messages.ts";
 import { type Behaviour, Behaviours } from "./behaviours.ts";
-import { type Bank, BLANK_METADATA, type BootMetadata, otherBank, withBank } from "./boot-metadata.ts";
-import { type BootChoice, chooseBank } from "./bootloader.ts";
+import type { BootMetadata } from "./boot-metadata.ts";
+import type { BootChoice } from "./bootloader.ts";
 import type { EcuConfig } from "./config.ts";
 import { Dtc } from "./dtc-config.ts";
 import { DtcMemory, type DtcMemoryState } from "./dtc-memory.ts";
 import { EcuData, type EcuDataState } from "./ecu-data.ts";
-import { EventMemory, type EventMemoryState } from "./event-memory.ts";
-import { Flash, type FlashState } from "./flash.ts";
-import type { CheckedImage } from "./image-check.ts";
-import { MetadataStore, type MetadataStoreState } from "./metadata-store.ts";
-import { IDLE, Programming, type ProgrammingState, type Running } from "./programming.ts";
-import { SecurityMemory, type SecurityMemoryState } from "./security-memory.ts";
+import type { ImageArea, Running } from "./image-area.ts";
+import { ImageAreas, type ImageAreasState } from "./image-areas.ts";
+import { KeptRecords, type KeptRecordsState } from "./kept-records.ts";
+import type { Phase } from "./phase.ts";
+import { Programming, type ProgrammingState } from "./programming.ts";
+import { COMMANDED, RESET_CAUSES, type ResetCause, SAME_CYCLE } from "./reset-cause.ts";
 import { inrushAt, supplyRefusal } from "./supply.ts";
 
 export type EcuInput =
@@ -45,39 +43,16 @@ export type EcuOutput =
   /** The ECU went off or began to start: nothing of what was on its way in or out is known to it any more. */
   | { readonly type: "transportReset"; readonly powered: boolean };
 
-type Phase =
-  | { readonly name: "off" }
-  /** It is switched on, and its supply voltage is too low to run. */
-  | { readonly name: "held" }
-  | { readonly name: "bootloader"; readonly until: Instant }
-  /** The choice is made; what it changed is being stored. */
-  | { readonly name: "storing"; readonly choice: BootChoice; readonly checkTime: Duration }
-  | { readonly name: "starting"; readonly choice: BootChoice; readonly until: Instant }
-  | {
-      readonly name: "running";
-      readonly trial: boolean;
-      /** When a new application confirms itself. */
-      readonly confirmAt: Instant | undefined;
-      /** It has done so, and that is being stored. */
-      readonly confirming: boolean;
-      /** The application hangs; when the watchdog bites. */
-      readonly watchdogAt: Instant | undefined;
-    };
-
 export interface EcuCoreState {
   readonly phase: Phase;
   readonly millivolts: number;
+  readonly cause: ResetCause;
   readonly receiving: boolean;
   readonly outbox: readonly EcuOutput[];
   readonly server: UdsServerState;
   readonly programming: ProgrammingState;
-  readonly store: MetadataStoreState;
-  readonly codeFlash: FlashState;
-  readonly dataFlash: FlashState;
-  readonly securityFlash: FlashState;
-  readonly security: SecurityMemoryState;
-  readonly eventFlash: FlashState;
-  readonly events: EventMemoryState;
+  readonly areas: ImageAreasState;
+  readonly kept: KeptRecordsState;
   readonly dtcs: DtcMemoryState;
   readonly data: EcuDataState;
   readonly messages: ApplicationMessagesState;
@@ -87,40 +62,29 @@ export interface EcuCoreState {
 
 /** Factory settings that go with an image. */
 export interface Provision {
-  /** The anti-rollback counter that the ECU leaves the factory with; 0 when left out. */
+  /** The anti-rollback counter of the application that the ECU leaves the factory with; 0 when left out. */
   readonly rollbackFloor?: number;
+  /** The image of its bootloader; for an ECU whose bootloader can be updated. */
+  readonly bootloader?: Uint8Array;
 }
-
-const BANKS: readonly Bank[] = ["A", "B"];
-const RESET_CAUSES: Readonly<Record<ResetType, string>> = {
-  [ResetType.HardReset]: "hardReset",
-  [ResetType.KeyOffOnReset]: "keyOffOnReset",
-  [ResetType.SoftReset]: "softReset",
-};
-
-/** Resets that go on with the operation cycle; any other start begins a new one. */
-const SAME_CYCLE: ReadonlySet<string> = new Set(["softReset", "watchdog"]);
 
 /** One ECU without its transport layer: power, start, application, and the UDS server that it answers with. */
 export class EcuCore implements Machine<EcuInput, EcuOutput>, Stateful<EcuCoreState> {
   readonly #config: EcuConfig;
   readonly #tracer: Tracer;
   readonly #prng: Prng;
-  readonly #codeFlash: Flash;
-  readonly #dataFlash: Flash;
-  readonly #securityFlash: Flash;
-  readonly #security: SecurityMemory;
-  readonly #eventFlash: Flash;
-  readonly #events: EventMemory;
+  readonly #areas: ImageAreas;
+  readonly #kept: KeptRecords;
   readonly #dtcs: DtcMemory;
   readonly #data: EcuData;
   readonly #messages: ApplicationMessages;
-  readonly #store: MetadataStore;
   readonly #behaviours: Behaviours;
   readonly #programming: Programming;
   readonly #server: UdsServer;
   #phase: Phase = { name: "off" };
   #millivolts: number;
+  /** Of the last start. */
+  #cause: ResetCause = "powerOn";
   /** A longer request has begun to come. */
   #receiving = false;
   #outbox: EcuOutput[] = [];
@@ -133,22 +97,16 @@ export class EcuCore implements Machine<EcuInput, EcuOutput>, Stateful<EcuCoreSt
     this.#millivolts = config.supply.nominal;
     this.#tracer = tracer;
     this.#prng = prng;
-    this.#codeFlash = new Flash(config.name, config.codeFlash, tracer, config.eraseCyclesMax);
-    this.#dataFlash = new Flash(config.name, config.dataFlash, tracer);
-    this.#securityFlash = new Flash(config.name, config.securityFlash, tracer);
-    this.#security = new SecurityMemory(config.uds, this.#securityFlash);
-    this.#eventFlash = new Flash(config.name, config.eventFlash, tracer);
-    this.#events = new EventMemory(this.#eventFlash);
-    this.#store = new MetadataStore(config.name, this.#dataFlash, tracer);
+    this.#areas = new ImageAreas(config, crypto, tracer);
+    this.#kept = new KeptRecords(config, tracer);
     this.#behaviours = new Behaviours(config.behaviours);
     this.#data = new EcuData(config.data, config.isotp.txDl);
-    const own = { codeFlash: this.#codeFlash, store: this.#store, behaviours: this.#behaviours, data: this.#data };
-    const [security, events] = [this.#security, this.#events];
+    const own = { areas: this.#areas, behaviours: this.#behaviours, data: this.#data };
     const freeze = (did: number, now: Instant) => this.#frozen(did, now);
     this.#dtcs = new DtcMemory(config.name, config.dtcs, { tracer, freeze });
     this.#messages = new ApplicationMessages(config.messages, (dtc, failed, at) => this.#dtcs.report(dtc, failed, at));
-    const kept = { dtc: this.#dtcs, messages: this.#messages };
-    this.#programming = new Programming(config, { ...own, security, events, ...kept, crypto, prng, tracer });
+    const more = { kept: this.#kept, dtc: this.#dtcs, messages: this.#messages };
+    this.#programming = new Programming(config, { ...own, ...more, crypto, prng, tracer });
     this.#server = new UdsServer(config.name, config.uds, this.#programming, tracer);
   }
 
@@ -158,12 +116,17 @@ export class EcuCore implements Machine<EcuInput, EcuOutput>, Stateful<EcuCoreSt
 
   /** What runs; undefined while the ECU is off or starting. */
   get running(): Running | undefined {
-    return this.#phase.name === "running" ? this.#programming.running : undefined;
+    return this.#phase.name === "running" ? this.#areas.application.running : undefined;
   }
 
   /** The boot metadata as the ECU knows it. */
   get metadata(): BootMetadata {
-    return this.#store.current;
+    return this.#areas.application.metadata;
+  }
+
+  /** The bank of the bootloader that runs, its version, and its metadata; undefined where it can't be updated. */
+  get bootloader(): { readonly running: Running; readonly metadata: BootMetadata } | undefined {
+    return this.#areas.bootloader;
   }
 
   /** What the transport layer is to do wrong. */
@@ -173,21 +136,20 @@ export class EcuCore implements Machine<EcuInput, EcuOutput>, Stateful<EcuCoreSt
 
   /** A copy of flash cells, for those who look from outside. @param address physical */
   readFlash(address: number, length: number): Uint8Array {
-    return this.#codeFlash.read(address, length);
+    return this.#areas.holding(address).flash.read(address, length);
   }
 
   /**
    * In the factory: puts an image into bank A as the one to run.
    * @throws {UsageError} while the ECU has power, or when the image is larger than the bank
    */
-  provision(image: Uint8Array, { rollbackFloor = 0 }: Provision = {}): void {
-    const { banks, name } = this.#config;
+  provision(image: Uint8Array, { rollbackFloor = 0, bootloader }: Provision = {}): void {
+    const { name } = this.#config;
     if (this.powered) throw new UsageError(`${name} is provisioned while it has power`);
-    if (image.length > banks.size)
-      throw new UsageError(`${image.length} bytes do not fit into a bank of ${banks.size}`);
-    this.#codeFlash.place(banks.address.A, image);
-    const metadata = withBank(BLANK_METADATA, "A", { status: "valid", starts: 0 });
-    this.#store.place({ ...metadata, rollbackFloor });
+    this.#areas.application.provision(image, rollbackFloor);
+    if (bootloader === undefined) return;
+    if (this.#areas.bootloader === undefined) throw new UsageError(`${name} has no place for a bootloader`);
+    this.#areas.bootloader.provision(bootloader, 0);
   }
 
   misbehave(behaviour: Behaviour): void {
@@ -202,17 +164,18 @@ export class EcuCore implements Machine<EcuInput, EcuOutput>, Stateful<EcuCoreSt
     else if (input.type === "frame") this.#messages.received(input.frame, now);
     else if (input.type === "tested") this.#tested(input.dtc, input.failed, now);
     else if (this.#serving) this.#serve(input, now);
+    this.#noticeHang(now);
   }
 
   handleDeadline(now: Instant): void {
     this.#now = now;
-    this.#store.handleDeadline(now);
-    this.#security.handleDeadline(now);
-    this.#events.handleDeadline(now);
+    this.#areas.handleDeadline(now);
+    this.#kept.handleDeadline(now);
     this.#dtcs.handleDeadline(now);
     this.#messages.handleDeadline(now);
     this.#proceed(now);
     if (this.#serving) this.#server.handleDeadline(now);
+    this.#noticeHang(now);
   }
 
   poll(): EcuOutput | undefined {
@@ -224,25 +187,23 @@ export class EcuCore implements Machine<EcuInput, EcuOutput>, Stateful<EcuCoreSt
   nextDeadline(): Instant | undefined {
     const phase = this.#phase;
     const server = this.#serving ? this.#server.nextDeadline() : undefined;
-    const stored = earliest(this.#store.deadline, this.#dtcs.deadline, this.#messages.deadline);
+    const stored = earliest(this.#areas.deadline, this.#dtcs.deadline, this.#messages.deadline);
     switch (phase.name) {
       case "off":
       case "held":
         return undefined;
       case "storing":
         return stored;
+      case "halted":
+        return earliest(phase.watchdogAt, stored);
+      case "rom":
       case "bootloader":
       case "starting":
         return earliest(phase.until, stored);
-      case "running":
-        return earliest(
-          phase.confirmAt,
-          phase.watchdogAt,
-          stored,
-          this.#security.deadline,
-          this.#events.deadline,
-          server,
-        );
+      case "running": {
+        const reset = earliest(phase.watchdogAt, this.#programming.trapAt);
+        return earliest(phase.confirmAt, reset, stored, this.#kept.deadline, server);
+      }
     }
   }
 
@@ -250,17 +211,13 @@ export class EcuCore implements Machine<EcuInput, EcuOutput>, Stateful<EcuCoreSt
     return {
       phase: this.#phase,
       millivolts: this.#millivolts,
+      cause: this.#cause,
       receiving: this.#receiving,
       outbox: [...this.#outbox],
       server: this.#server.save(),
       programming: this.#programming.save(),
-      store: this.#store.save(),
-      codeFlash: this.#codeFlash.save(),
-      dataFlash: this.#dataFlash.save(),
-      securityFlash: this.#securityFlash.save(),
-      security: this.#security.save(),
-      eventFlash: this.#eventFlash.save(),
-      events: this.#events.save(),
+      areas: this.#areas.save(),
+      kept: this.#kept.save(),
       dtcs: this.#dtcs.save(),
       data: this.#data.save(),
       messages: this.#messages.save(),
@@ -272,17 +229,13 @@ export class EcuCore implements Machine<EcuInput, EcuOutput>, Stateful<EcuCoreSt
   load(state: EcuCoreState): void {
     this.#phase = state.phase;
     this.#millivolts = state.millivolts;
+    this.#cause = state.cause;
     this.#receiving = state.receiving;
     this.#outbox = [...state.outbox];
     this.#server.load(state.server);
     this.#programming.load(state.programming);
-    this.#store.load(state.store);
-    this.#codeFlash.load(state.codeFlash);
-    this.#dataFlash.load(state.dataFlash);
-    this.#securityFlash.load(state.securityFlash);
-    this.#security.load(state.security);
-    this.#eventFlash.load(state.eventFlash);
-    this.#events.load(state.events);
+    this.#areas.load(state.areas);
+    this.#kept.load(state.kept);
     this.#dtcs.load(state.dtcs);
     this.#data.load(state.data);
     this.#messages.load(state.messages);
@@ -291,7 +244,7 @@ export class EcuCore implements Machine<EcuInput, EcuOutput>, Stateful<EcuCoreSt
   }
 
   get #serving(): boolean {
-    return this.#phase.name === "running" && this.#phase.watchdogAt === undefined;
+    return this.#phase.name === "running" && !this.#phase.hung;
   }
 
   #tested(dtc: number, failed: boolean, now: Instant): void {
@@ -308,13 +261,14 @@ export class EcuCore implements Machine<EcuInput, EcuOutput>, Stateful<EcuCoreSt
   #pollServer(): EcuOutput | undefined {
     const output = this.#server.poll();
     if (output?.type !== "reset") return output;
-    this.#reset(RESET_CAUSES[output.resetType], this.#now, output.downTime);
+    this.#reset(COMMANDED[output.resetType], this.#now, output.downTime);
     return this.#outbox.shift();
   }
 
   #powerOn(now: Instant): void {
     if (this.powered) return;
     this.#tracer.record(now, this.#config.name, "ecu.power", { on: 1 });
+    this.#cause = "powerOn";
     if (this.#millivolts < this.#config.supply.releaseAt) {
       this.#phase = { name: "held" };
       return;
@@ -333,15 +287,23 @@ export class EcuCore implements Machine<EcuInput, EcuOutput>, Stateful<EcuCoreSt
     this.#programming.supplyChanged(supplyRefusal(supply, millivolts), now);
     if (released) {
       this.#dtcs.open(true, now);
+      this.#reportSupply(now);
       this.#start(now);
     } else if (!held && this.powered && millivolts < supply.resetBelow) {
-      this.#tracer.record(now, name, "ecu.reset", { cause: "undervoltage" });
+      this.#cause = "undervoltage";
+      this.#tracer.record(now, name, "ecu.reset", { cause: this.#cause });
       this.#forget(now);
       this.#phase = { name: "held" };
       this.#outbox = [{ type: "transportReset", powered: false }];
     } else if (this.powered && !held) {
-      this.#dtcs.report(Dtc.Undervoltage, millivolts < supply.programmingMin, now);
+      this.#reportSupply(now);
     }
+  }
+
+  /** What the ECU was too weak to store before an undervoltage reset it knows from the cause of its start. */
+  #reportSupply(now: Instant): void {
+    if (this.#phase.name === "held" && this.#cause === "undervoltage") this.#dtcs.report(Dtc.Undervoltage, true, now);
+    this.#dtcs.report(Dtc.Undervoltage, this.#millivolts < this.#config.supply.programmingMin, now);
   }
 
   #powerOff(now: Instant): void {
@@ -352,7 +314,8 @@ export class EcuCore implements Machine<EcuInput, EcuOutput>, Stateful<EcuCoreSt
     this.#outbox = [{ type: "transportReset", powered: false }];
   }
 
-  #reset(cause: string, now: Instant, downTime: Duration = NO_TIME): void {
+  #reset(cause: ResetCause, now: Instant, downTime: Duration = NO_TIME): void {
+    this.#cause = cause;
     this.#tracer.record(now, this.#config.name, "ecu.reset", { cause });
     this.#forget(now);
     this.#dtcs.open(!SAME_CYCLE.has(cause), now);
@@ -361,24 +324,21 @@ export class EcuCore implements Machine<EcuInput, EcuOutput>, Stateful<EcuCoreSt
 
   /** All that is not in flash is gone, and what flash was doing is torn. */
   #forget(now: Instant): void {
-    this.#codeFlash.cut(now, this.#prng);
-    this.#dataFlash.cut(now, this.#prng);
-    this.#securityFlash.cut(now, this.#prng);
-    this.#eventFlash.cut(now, this.#prng);
-    this.#store.close();
-    this.#security.close();
-    this.#events.close();
+    this.#areas.cut(now, this.#prng);
+    this.#kept.cut(now, this.#prng);
     this.#dtcs.close(now, this.#prng);
     this.#data.begin();
     this.#messages.stop();
     this.#receiving = false;
     this.#server.reset();
-    this.#programming.begin(IDLE);
+    this.#programming.begin();
   }
 
   #start(now: Instant): void {
-    this.#phase = { name: "bootloader", until: plus(now, this.#config.boot.bootloader) };
+    const { bootloader, boot } = this.#config;
     this.#outbox = [{ type: "transportReset", powered: true }];
+    if (bootloader === undefined) this.#phase = { name: "bootloader", until: plus(now, boot.bootloader) };
+    else this.#phase = { name: "rom", until: plus(now, bootloader.rom) };
   }
 
   /** Goes as far as it can at this instant. */
@@ -388,14 +348,20 @@ export class EcuCore implements Machine<EcuInput, EcuOutput>, Stateful<EcuCoreSt
       case "off":
       case "held":
         break;
+      case "rom":
+        if (phase.until <= now) this.#choose(this.#areas.bootloader, now);
+        break;
       case "bootloader":
-        if (phase.until <= now) this.#choose(now);
+        if (phase.until <= now) this.#choose(this.#areas.application, now);
         break;
       case "storing":
-        if (this.#store.deadline === undefined) this.#jump(phase.choice, phase.checkTime, now);
+        if (this.#areas.deadline === undefined) this.#jump(phase, now);
         break;
       case "starting":
         if (phase.until <= now) this.#run(phase.choice, now);
+        break;
+      case "halted":
+        if (phase.watchdogAt !== undefined && phase.watchdogAt <= now) this.#reset("watchdog", now);
         break;
       case "running":
         this.#live(phase, now);
@@ -403,50 +369,72 @@ export class EcuCore implements Machine<EcuInput, EcuOutput>, Stateful<EcuCoreSt
     }
   }
 
-  #choose(now: Instant): void {
-    let checkTime: Duration = NO_TIME;
-    const found = this.#store.open();
-    const check = (bank: Bank): CheckedImage => {
-      checkTime = (checkTime + this.#programming.checkTime(bank)) as Duration;
-      return this.#programming.check(bank, now);
-    };
-    const choice = found
-      ? chooseBank(this.#store.current, this.#config.boot.trialStartsMax, check)
-      : withoutMetadata(check);
-    if (choice.metadata !== this.#store.current) this.#store.write(choice.metadata, now);
-    this.#phase = { name: "storing", choice, checkTime };
+  #choose(area: ImageArea | undefined, now: Instant): void {
+    if (area === undefined) return;
+    this.#phase = { name: "storing", of: area.kind, ...area.choose(now) };
     this.#proceed(now);
   }
 
-  #jump(choice: BootChoice, checkTime: Duration, now: Instant): void {
+  #jump({ of, choice, checkTime }: Extract<Phase, { name: "storing" }>, now: Instant): void {
+    this.#areas[of]?.traceReverted(choice, now);
     if (choice.reverted !== undefined) {
-      this.#tracer.record(now, this.#config.name, "boot.reverted", choice.reverted);
       this.#dtcs.report(Dtc.SoftwareReverted, true, now);
       if (choice.reverted.why === "imageRefused") this.#dtcs.report(Dtc.ImageRefused, true, now);
+    }
+    if (of === "bootloader") {
+      this.#enterBootloader(choice, checkTime, now);
+      return;
     }
     const application = choice.bank === "none" ? NO_TIME : this.#config.boot.application;
     this.#phase = { name: "starting", choice, until: (now + checkTime + application) as Instant };
     this.#proceed(now);
   }
 
-  #run({ bank, header, trial, metadata }: BootChoice, now: Instant): void {
-    const { healthyRun, watchdog } = this.#config.boot;
-    const spare = otherBank(bank === "none" ? metadata.active : bank);
-    const version = header === undefined ? IDLE.version : versionText(header.version);
-    this.#security.begin(now);
-    this.#events.open();
-    this.#programming.begin({ bank, version, securityCounter: header?.securityCounter ?? 0, spare });
+  /** The ROM jumps; a bootloader that is not fit to run is not run. */
+  #enterBootloader(choice: BootChoice, checkTime: Duration, now: Instant): void {
+    this.#areas.bootloader?.begin(choice, now);
+    const { boot, watchdog } = this.#config;
+    if (choice.bank === "none") {
+      this.#phase = { name: "halted", watchdogAt: undefined };
+    } else if (choice.trial && this.#behaviours.onBootloaderTrial()) {
+      const guarded = watchdog.guards.includes("bootloader");
+      this.#phase = { name: "halted", watchdogAt: guarded ? plus(now, watchdog.period) : undefined };
+    } else {
+      this.#phase = { name: "bootloader", until: (now + checkTime + boot.bootloader) as Instant };
+    }
+  }
+
+  #run(choice: BootChoice, now: Instant): void {
+    const { bank } = choice;
+    this.#kept.begin(now);
+    this.#areas.application.begin(choice, now);
+    this.#programming.begin(RESET_CAUSES[this.#cause]);
     this.#server.start(now);
-    this.#tracer.record(now, this.#config.name, "boot.started", { bank, version, trial: trial ? 1 : 0 });
-    const hangs = trial && this.#behaviours.onTrialStart();
+    const hangs = choice.trial && this.#behaviours.onTrialStart();
     if (bank !== "none" && !hangs) this.#messages.begin(now);
+    const trial = this.#areas.all.some(({ onTrial }) => onTrial);
     this.#phase = {
       name: "running",
-      trial,
-      confirmAt: trial && !hangs ? plus(now, healthyRun) : undefined,
-      confirming: false,
-      watchdogAt: hangs ? plus(now, watchdog) : undefined,
+      confirmAt: bank !== "none" && trial ? plus(now, this.#config.boot.healthyRun) : undefined,
+      confirming: [],
+      hung: false,
+      watchdogAt: undefined,
     };
+    if (hangs) this.#hang(now);
+  }
+
+  #noticeHang(now: Instant): void {
+    if (this.#programming.hung && this.#serving) this.#hang(now);
+  }
+
+  /** Nobody feeds the watchdog any more. */
+  #hang(now: Instant): void {
+    if (this.#phase.name !== "running") return;
+    const { period, guards } = this.#config.watchdog;
+    const guarded = guards.includes(this.#areas.application.running.bank === "none" ? "bootloader" : "application");
+    this.#messages.stop();
+    const watchdogAt = guarded ? plus(now, period) : undefined;
+    this.#phase = { ...this.#phase, hung: true, confirmAt: undefined, watchdogAt };
   }
 
   /** For a snapshot. */
@@ -460,32 +448,22 @@ export class EcuCore implements Machine<EcuInput, EcuOutput>, Stateful<EcuCoreSt
 
   /** The application's own doings. */
   #live(phase: Extract<Phase, { name: "running" }>, now: Instant): void {
-    if (phase.watchdogAt !== undefined) {
-      if (phase.watchdogAt <= now) this.#reset("watchdog", now);
+    const { trapAt } = this.#programming;
+    if (trapAt !== undefined && trapAt <= now) {
+      this.#reset("trap", now);
       return;
     }
-    const { bank, version } = this.#programming.running;
-    if (bank === "none") return;
+    if (phase.hung) {
+      if (phase.watchdogAt !== undefined && phase.watchdogAt <= now) this.#reset("watchdog", now);
+      return;
+    }
     if (phase.confirmAt !== undefined && phase.confirmAt <= now) {
-      const onTrial = this.#store.current.banks[bank].status === "trial";
-      if (onTrial) this.#store.write(withBank(this.#store.current, bank, { status: "valid", starts: 0 }), now);
-      this.#phase = { ...phase, confirmAt: undefined, confirming: onTrial };
-    } else if (phase.confirming && this.#store.deadline === undefined) {
-      this.#tracer.record(now, this.#config.name, "boot.confirmed", { bank, version });
+      const confirming = this.#areas.all.filter((area) => area.confirm(now)).map(({ kind }) => kind);
+      this.#phase = { ...phase, confirmAt: undefined, confirming };
+    } else if (phase.confirming.length > 0 && this.#areas.deadline === undefined) {
+      for (const kind of phase.confirming) this.#areas[kind]?.traceConfirmed(now);
       this.#dtcs.report(Dtc.SoftwareReverted, false, now);
-      this.#phase = { ...phase, trial: false, confirming: false };
+      this.#phase = { ...phase, confirming: [] };
     }
   }
-}
-
-/**
- * Both copies of the metadata are lost, which no single power cut can do: nothing is run. The anti-rollback counter is
- * taken from the images that are there, so that what comes next can't be older than them.
- */
-function withoutMetadata(check: (bank: Bank) => CheckedImage): BootChoice {
-  const counters = BANKS.map((bank) => check(bank))
-    .filter(({ result }) => result === "ok")
-    .map(({ header }) => header?.securityCounter ?? 0);
-  const metadata = { ...BLANK_METADATA, rollbackFloor: Math.max(0, ...counters) };
-  return { bank: "none", header: undefined, trial: false, metadata, reverted: undefined };
 }

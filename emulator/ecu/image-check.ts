@@ -9,7 +9,7 @@ import {
 import type { ImageStatus } from "../wire/uds.ts";
 import { packVersion } from "../wire/version.ts";
 import type { Bank, BootMetadata } from "./boot-metadata.ts";
-import type { EcuConfig } from "./config.ts";
+import type { BankMap, EcuConfig } from "./config.ts";
 import type { Flash } from "./flash.ts";
 
 /** What a check found first. */
@@ -21,21 +21,27 @@ export interface CheckedImage {
   readonly header: ImageHeader | undefined;
 }
 
+/** What an image is, and the code for that in its header. */
+export const IMAGE_KINDS = { application: 0, bootloader: 1 } as const;
+export type ImageKind = keyof typeof IMAGE_KINDS;
+
 /** Looks at one bank with everything that must be right before its code may run. */
 export function checkBank(
   bank: Bank,
+  kind: ImageKind,
+  banks: BankMap,
   config: EcuConfig,
   flash: Flash,
   metadata: BootMetadata,
   crypto: Crypto,
 ): CheckedImage {
-  const address = config.banks.address[bank];
+  const address = banks.address[bank];
   if (flash.damaged(address, IMAGE_HEADER_LENGTH)) return { result: "eccError", header: undefined };
   const decoded = decodeImageHeader(flash.read(address, IMAGE_HEADER_LENGTH));
   if (decoded.type === "malformed") return { result: "headerMalformed", header: undefined };
   const { header, signed } = decoded;
   const found = (result: CheckResult): CheckedImage => ({ result, header });
-  if (header.size > config.banks.size - IMAGE_HEADER_LENGTH) return found("sizeWrong");
+  if (header.size > banks.size - IMAGE_HEADER_LENGTH) return found("sizeWrong");
   if (flash.damaged(address + IMAGE_HEADER_LENGTH, header.size)) return found("eccError");
   const code = flash.read(address + IMAGE_HEADER_LENGTH, header.size);
   const contents = checkImage(header, code, (data) => crypto.sha256(data));
@@ -44,6 +50,7 @@ export function checkBank(
   const genuine =
     header.signatureAlgorithm === expected && crypto.verify(algorithm, config.imagePublicKey, signed, header.signature);
   if (!genuine) return found("signatureWrong");
+  if (header.kind !== IMAGE_KINDS[kind]) return found("kindWrong");
   if (header.ecu !== config.name) return found("ecuWrong");
   if (header.hardwareVersion !== packVersion(config.identity.hardwareVersion)) return found("hardwareWrong");
   if (header.securityCounter < metadata.rollbackFloor) return found("rolledBack");

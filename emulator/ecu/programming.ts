@@ -2,40 +2,29 @@ import type { Crypto } from "../kernel/crypto.ts";
 import { InvariantError } from "../kernel/errors.ts";
 import type { Stateful } from "../kernel/machine.ts";
 import type { Prng } from "../kernel/prng.ts";
-import { type Duration, earliest, type Instant, plus } from "../kernel/time.ts";
+import { earliest, type Instant, plus } from "../kernel/time.ts";
 import type { Tracer } from "../kernel/trace.ts";
 import { DONE, type Misbehaviour, type RequestFacts, refused, type UdsHost, type Work } from "../uds/host.ts";
+import type { EventHost } from "../uds/host-events.ts";
 import type { SecretsHost } from "../uds/host-secrets.ts";
+import type { SecuredHost } from "../uds/host-secured.ts";
+import type { SecurityHost } from "../uds/host-security.ts";
 import { joined } from "../uds/service.ts";
 import { readAddressAndSize } from "../uds/services/address-and-size.ts";
-import { decodeImageHeader, IMAGE_HEADER_LENGTH } from "../wire/image-header.ts";
 import { Did, ImageStatus, Nrc, Rid } from "../wire/uds.ts";
-import { versionText } from "../wire/version.ts";
 import type { ApplicationMessages } from "./application-messages.ts";
 import type { Behaviours } from "./behaviours.ts";
-import { type Bank, type BootMetadata, otherBank, withBank } from "./boot-metadata.ts";
+import type { Bank } from "./boot-metadata.ts";
 import type { EcuConfig } from "./config.ts";
 import { ascii, DIDS, identityData, ROUTINES } from "./data-identifiers.ts";
 import { Dtc } from "./dtc-config.ts";
 import type { DtcMemory } from "./dtc-memory.ts";
 import type { EcuData } from "./ecu-data.ts";
-import type { EventMemory } from "./event-memory.ts";
-import type { Flash, FlashStart } from "./flash.ts";
-import { type CheckedImage, checkBank } from "./image-check.ts";
-import type { MetadataStore } from "./metadata-store.ts";
-import type { SecurityMemory } from "./security-memory.ts";
-
-/** What the ECU is running, as far as programming has to know. */
-export interface Running {
-  readonly bank: Bank | "none";
-  /** x.y.z; 0.0.0 in the bootloader. */
-  readonly version: string;
-  readonly securityCounter: number;
-  /** The bank that is programmed. */
-  readonly spare: Bank;
-}
-
-export const IDLE: Running = { bank: "none", version: "0.0.0", securityCounter: 0, spare: "B" };
+import type { FlashStart } from "./flash.ts";
+import type { ImageArea } from "./image-area.ts";
+import type { ImageAreas } from "./image-areas.ts";
+import type { ImageKind } from "./image-check.ts";
+import type { KeptRecords } from "./kept-records.ts";
 
 /** What is under way. */
 type Job =
@@ -44,7 +33,7 @@ type Job =
   | {
       readonly name: "storing";
       readonly erase?: { readonly address: number; readonly length: number };
-      readonly reverted?: { readonly from: Bank; readonly to: Bank };
+      readonly reverted?: { readonly of: ImageKind; readonly from: Bank; readonly to: Bank };
       readonly record: Uint8Array;
     }
   /** Before a reset, until all that is being written is stored. */
@@ -52,7 +41,7 @@ type Job =
   | { readonly name: "flashing"; readonly until: Instant; readonly record: Uint8Array }
   /** The supply left its range while flash was being changed; the answer comes when the work would have ended. */
   | { readonly name: "failed" }
-  | { readonly name: "checking"; readonly until: Instant; readonly rid: number };
+  | { readonly name: "checking"; readonly until: Instant; readonly rid: number; readonly of: ImageKind };
 
 /** Where the data of a download goes. */
 interface Target {
@@ -63,18 +52,19 @@ interface Target {
 }
 
 export interface ProgrammingState {
-  readonly running: Running;
   readonly job: Job;
   readonly target: Target | undefined;
-  readonly checked: boolean;
+  /** What was erased or downloaded last, which the routines then mean. */
+  readonly selected: ImageKind;
   readonly refusal: Nrc | undefined;
+  readonly hung: boolean;
+  readonly resetCause: number;
+  readonly trapAt: Instant | undefined;
 }
 
 export interface ProgrammingParts {
-  readonly codeFlash: Flash;
-  readonly store: MetadataStore;
-  readonly security: SecurityMemory;
-  readonly events: EventMemory;
+  readonly areas: ImageAreas;
+  readonly kept: KeptRecords;
   readonly dtc: DtcMemory;
   readonly data: EcuData;
   readonly messages: ApplicationMessages;
@@ -86,6 +76,8 @@ export interface ProgrammingParts {
 
 const NO_JOB: Job = { name: "idle" };
 const NO_BYTES = new Uint8Array(0);
+/** Option of 0301: the bootloader is meant. */
+const BOOTLOADER = 1;
 const STATUS_OK = Uint8Array.of(ImageStatus.ok);
 
 /**
@@ -95,27 +87,33 @@ const STATUS_OK = Uint8Array.of(ImageStatus.ok);
 export class Programming implements UdsHost, Stateful<ProgrammingState> {
   readonly dids = DIDS;
   readonly routines = ROUTINES;
-  readonly security: SecurityMemory;
-  readonly events: EventMemory;
+  readonly security: SecurityHost;
+  readonly events: EventHost;
+  readonly secured: SecuredHost;
   readonly secrets: SecretsHost;
   readonly dtc: DtcMemory;
   readonly dataHost: EcuData;
   readonly communication: ApplicationMessages;
   readonly #config: EcuConfig;
   readonly #parts: ProgrammingParts;
-  #running: Running = IDLE;
   #job: Job = NO_JOB;
   #target: Target | undefined;
-  /** The spare bank was checked, and has not been touched since. */
-  #checked = false;
+  #selected: ImageKind = "application";
   /** Why the supply voltage does not allow flash to be changed. */
   #refusal: Nrc | undefined;
+  /** The software that runs has come to a standstill. */
+  #hung = false;
+  #resetCause = 0;
+  /** When a trap resets the ECU. */
+  #trapAt: Instant | undefined;
 
   constructor(config: EcuConfig, parts: ProgrammingParts) {
     this.#config = config;
     this.#parts = parts;
-    this.security = parts.security;
-    this.events = parts.events;
+    const { security, events, secured } = parts.kept;
+    this.security = security;
+    this.events = events;
+    this.secured = secured;
     const { crypto, prng } = parts;
     this.secrets = { crypto, random: (length) => prng.bytes(length) };
     this.dtc = parts.dtc;
@@ -123,60 +121,80 @@ export class Programming implements UdsHost, Stateful<ProgrammingState> {
     this.communication = parts.messages;
   }
 
-  get running(): Running {
-    return this.#running;
+  get trapAt(): Instant | undefined {
+    return this.#trapAt;
   }
 
-  /** A start, or the end of one: whatever was under way is forgotten. */
-  begin(running: Running): void {
-    this.#running = running;
+  get hung(): boolean {
+    return this.#hung;
+  }
+
+  /** A start, or the end of one: whatever was under way is forgotten. @param resetCause its code in identifier 0111 */
+  begin(resetCause = 0): void {
+    this.#resetCause = resetCause;
+    this.#hung = false;
     this.#job = NO_JOB;
     this.#target = undefined;
-    this.#checked = false;
+    this.#selected = "application";
+    this.#trapAt = undefined;
   }
 
   /** The supply voltage has changed. What code flash was doing is torn when it no longer allows that. */
   supplyChanged(refusal: Nrc | undefined, now: Instant): void {
     this.#refusal = refusal;
     if (refusal === undefined || this.#job.name !== "flashing") return;
-    this.#parts.codeFlash.cut(now, this.#parts.prng);
+    this.#area.flash.cut(now, this.#parts.prng);
     this.#job = { name: "failed" };
   }
 
   /** A programming failure that was arranged for is one to the ECU as well. */
   misbehave(facts: RequestFacts, now: Instant): Misbehaviour | undefined {
     const struck = this.#parts.behaviours.onRequest(facts);
+    if (struck?.type === "trap") {
+      this.#trapAt = plus(now, struck.after);
+      return struck.after === 0 ? { type: "silence" } : undefined;
+    }
+    if (struck?.type === "hang") {
+      this.#hung = true;
+      return { type: "silence" };
+    }
     const failed = struck?.type === "refuse" && struck.nrc === Nrc.GeneralProgrammingFailure;
     if (failed) this.dtc.report(Dtc.ProgrammingFailed, true, now);
     return struck;
   }
 
   seed(): number {
-    return this.#parts.prng.uint32() || 1; // zero says "unlocked already"
+    return this.#parts.behaviours.onSeed() ?? (this.#parts.prng.uint32() || 1); // zero says "unlocked already"
   }
 
   readData(did: number): Uint8Array | undefined {
-    if (did === Did.SoftwareVersion) return ascii(this.#running.version);
+    const { application, bootloader } = this.#parts.areas;
+    if (did === Did.SoftwareVersion) return ascii(application.running.version);
+    if (did === Did.BootSoftware && bootloader !== undefined) return ascii(bootloader.running.version, 1);
+    if (did === Did.ResetCause) return Uint8Array.of(this.#resetCause);
     if (did !== Did.Fingerprint) return identityData(this.#config.identity, did);
-    const { fingerprint } = this.#metadata;
+    const { fingerprint } = application.metadata;
     return fingerprint.length > 0 ? fingerprint : undefined;
   }
 
   /** The fingerprint is the only one that can be written; it is kept with the boot metadata. */
   writeData(_did: number, data: Uint8Array, now: Instant): Work {
-    return this.#storeAnd({ ...this.#metadata, fingerprint: data }, NO_BYTES, now);
+    const { store, metadata } = this.#parts.areas.application;
+    store.write({ ...metadata, fingerprint: data }, now);
+    return this.#storing({ name: "storing", record: NO_BYTES }, now);
   }
 
   startRoutine(rid: number, option: Uint8Array, now: Instant): Work {
     if (rid === Rid.EraseMemory) return this.#erase(option, now);
-    if (option.length > 0) return refused(Nrc.IncorrectMessageLengthOrInvalidFormat);
+    const named = rid === Rid.RevertSoftware && this.#parts.areas.bootloader !== undefined && option.length === 1;
+    if (option.length > 0 && !named) return refused(Nrc.IncorrectMessageLengthOrInvalidFormat);
     switch (rid) {
       case Rid.CheckMemory:
-        return this.#check(rid, now);
+        return this.#check(this.#area, rid, now);
       case Rid.CheckProgrammingDependencies:
         return this.#checkDependencies(now);
       case Rid.RevertSoftware:
-        return this.#mayRevert() ? this.#check(rid, now) : refused(Nrc.ConditionsNotCorrect);
+        return named && option[0] !== BOOTLOADER ? refused(Nrc.RequestOutOfRange) : this.#mayRevert(option, now);
       case Rid.CommitSoftware:
         return this.#commit(now);
       default:
@@ -186,15 +204,18 @@ export class Programming implements UdsHost, Stateful<ProgrammingState> {
 
   requestDownload(address: number, size: number, _now: Instant): Work {
     if (this.#refusal !== undefined) return refused(this.#refusal);
-    const { pageSize } = this.#config.codeFlash;
-    const physical = this.#physical(address, size);
-    if (physical === undefined || physical % pageSize !== 0) return refused(Nrc.RequestOutOfRange);
-    if (!this.#mayReplace() || this.#metadata.banks[this.#running.spare].status !== "empty") {
+    const area = this.#parts.areas.at(address, size);
+    const physical = area?.physical(address, size);
+    if (area === undefined || physical === undefined) return refused(Nrc.RequestOutOfRange);
+    const { pageSize } = area.flash.geometry;
+    if (physical % pageSize !== 0) return refused(Nrc.RequestOutOfRange);
+    if (!area.mayReplace || area.spareStatus !== "empty") {
       return refused(Nrc.ConditionsNotCorrect);
     }
     const whole = Math.ceil(size / pageSize) * pageSize;
-    if (!this.#parts.codeFlash.isErased(physical, whole)) return refused(Nrc.UploadDownloadNotAccepted);
-    this.#checked = false;
+    if (!area.flash.isErased(physical, whole)) return refused(Nrc.UploadDownloadNotAccepted);
+    area.checked = false;
+    this.#selected = area.kind;
     this.#target = { address: physical, size, tail: NO_BYTES };
     return DONE;
   }
@@ -203,18 +224,15 @@ export class Programming implements UdsHost, Stateful<ProgrammingState> {
     const target = this.#target;
     if (target === undefined) throw new InvariantError("a block without a download");
     if (this.#refusal !== undefined) return refused(this.#refusal);
-    const { pageSize } = this.#config.codeFlash;
+    const { flash } = this.#area;
+    const { pageSize } = flash.geometry;
     const from = target.address + offset - target.tail.length;
     const waiting = joined(target.tail, data);
     const last = offset + data.length === target.size;
     const length = last ? waiting.length : waiting.length - (waiting.length % pageSize);
     this.#target = { ...target, tail: waiting.slice(length) };
     if (length === 0) return DONE;
-    return this.#flashing(
-      this.#parts.codeFlash.program(from, padded(waiting.subarray(0, length), pageSize), now),
-      NO_BYTES,
-      now,
-    );
+    return this.#flashing(flash.program(from, padded(waiting.subarray(0, length), pageSize), now), NO_BYTES, now);
   }
 
   transferExit(now: Instant): Work {
@@ -224,15 +242,14 @@ export class Programming implements UdsHost, Stateful<ProgrammingState> {
   }
 
   prepareReset(_now: Instant): Work {
-    const until = earliest(this.#parts.store.deadline, this.dtc.deadline);
+    const until = earliest(this.#parts.areas.deadline, this.dtc.deadline);
     if (until === undefined) return this.#done(NO_BYTES);
     this.#job = { name: "settling" };
     return { type: "busy", until };
   }
 
   resume(now: Instant): Work {
-    if (this.security.busy) return this.security.resume(now);
-    if (this.events.busy) return this.events.resume();
+    if (this.#parts.kept.busy) return this.#parts.kept.resume(now);
     if (this.dtc.clearing) return this.dtc.resume();
     if (this.dataHost.busy) return this.dataHost.resume(now);
     const job = this.#job;
@@ -240,69 +257,47 @@ export class Programming implements UdsHost, Stateful<ProgrammingState> {
       case "idle":
         throw new InvariantError("nothing is under way");
       case "storing":
-        if (this.#parts.store.deadline !== undefined || job.erase === undefined) return this.#storing(job, now);
+        if (this.#parts.areas.deadline !== undefined || job.erase === undefined) return this.#storing(job, now);
         if (this.#refusal !== undefined) return this.#failed(now);
-        return this.#flashing(this.#parts.codeFlash.erase(job.erase.address, job.erase.length, now), job.record, now);
+        return this.#flashing(this.#area.flash.erase(job.erase.address, job.erase.length, now), job.record, now);
       case "settling":
         return this.prepareReset(now);
       case "flashing":
-        this.#parts.codeFlash.complete(now);
+        this.#area.flash.complete(now);
         return this.#done(job.record);
       case "failed":
         return this.#failed(now);
       case "checking":
-        return this.#checkEnded(job.rid, now);
+        return this.#checkEnded(job, now);
     }
-  }
-
-  /** Looks at a bank and says so in the trace. */
-  check(bank: Bank, now: Instant): CheckedImage {
-    const { codeFlash, crypto, tracer } = this.#parts;
-    const image = checkBank(bank, this.#config, codeFlash, this.#metadata, crypto);
-    const version = image.header === undefined ? "" : versionText(image.header.version);
-    tracer.record(now, this.#config.name, "boot.checked", { bank, result: image.result, version });
-    return image;
-  }
-
-  /** How long a look at that bank takes. */
-  checkTime(bank: Bank): Duration {
-    const { banks, check } = this.#config;
-    const decoded = decodeImageHeader(this.#parts.codeFlash.read(banks.address[bank], IMAGE_HEADER_LENGTH));
-    const size = decoded.type === "malformed" ? 0 : Math.min(decoded.header.size, banks.size);
-    return (check.signature + Math.ceil(size / 1024) * check.perKib) as Duration;
   }
 
   save(): ProgrammingState {
     return {
-      running: this.#running,
       job: this.#job,
       target: this.#target,
-      checked: this.#checked,
+      selected: this.#selected,
       refusal: this.#refusal,
+      hung: this.#hung,
+      resetCause: this.#resetCause,
+      trapAt: this.#trapAt,
     };
   }
 
   load(state: ProgrammingState): void {
-    this.#running = state.running;
     this.#job = state.job;
     this.#target = state.target;
-    this.#checked = state.checked;
+    this.#selected = state.selected;
     this.#refusal = state.refusal;
+    this.#hung = state.hung;
+    this.#resetCause = state.resetCause;
+    this.#trapAt = state.trapAt;
   }
 
-  get #metadata(): BootMetadata {
-    return this.#parts.store.current;
-  }
-
-  /** The spare bank may only go while what runs has proved itself: it is what a failed trial falls back to. */
-  #mayReplace(): boolean {
-    const { bank } = this.#running;
-    return bank === "none" || this.#metadata.banks[bank].status === "valid";
-  }
-
-  #mayRevert(): boolean {
-    const { bank, spare } = this.#running;
-    return bank !== "none" && this.#metadata.banks[spare].status === "valid";
+  /** The area that was touched last. */
+  get #area(): ImageArea {
+    const { application, bootloader } = this.#parts.areas;
+    return (this.#selected === "bootloader" ? bootloader : undefined) ?? application;
   }
 
   #erase(option: Uint8Array, now: Instant): Work {
@@ -315,85 +310,76 @@ export class Programming implements UdsHost, Stateful<ProgrammingState> {
     if (range.type === "tooShort" || range.length !== option.length) {
       return refused(Nrc.IncorrectMessageLengthOrInvalidFormat);
     }
-    const address = this.#physical(range.address, range.size);
-    if (address === undefined) return refused(Nrc.RequestOutOfRange);
-    if (!this.#mayReplace()) return refused(Nrc.ConditionsNotCorrect);
+    const area = this.#parts.areas.at(range.address, range.size);
+    const address = area?.physical(range.address, range.size);
+    if (area === undefined || address === undefined) return refused(Nrc.RequestOutOfRange);
+    if (!area.mayReplace) return refused(Nrc.ConditionsNotCorrect);
     if (this.#refusal !== undefined) return refused(this.#refusal);
-    this.#checked = false;
     this.#target = undefined;
-    const { spare } = this.#running;
-    const metadata = this.#metadata;
-    if (metadata.banks[spare].status !== "empty" || metadata.active === spare) {
-      const emptied = withBank(metadata, spare, { status: "empty", starts: 0 });
-      this.#parts.store.write({ ...emptied, active: otherBank(spare) }, now);
-    }
+    this.#selected = area.kind;
+    area.giveUpSpare(now);
     this.#job = { name: "storing", erase: { address, length: range.size }, record: STATUS_OK };
-    return this.#parts.store.deadline === undefined ? this.resume(now) : this.#storing(this.#job, now);
+    return this.#parts.areas.deadline === undefined ? this.resume(now) : this.#storing(this.#job, now);
   }
 
   #checkDependencies(now: Instant): Work {
-    if (!this.#mayReplace()) return refused(Nrc.ConditionsNotCorrect);
-    if (this.#metadata.banks[this.#running.spare].status === "valid") return refused(Nrc.RequestSequenceError);
-    return this.#checked ? this.#putOnTrial(now) : this.#check(Rid.CheckProgrammingDependencies, now);
+    const area = this.#area;
+    if (!area.mayReplace) return refused(Nrc.ConditionsNotCorrect);
+    if (area.spareStatus === "valid") return refused(Nrc.RequestSequenceError);
+    return area.checked ? this.#putOnTrial(now) : this.#check(area, Rid.CheckProgrammingDependencies, now);
   }
 
-  #check(rid: number, now: Instant): Work {
-    const until = plus(now, this.checkTime(this.#running.spare));
-    this.#job = { name: "checking", until, rid };
+  #check(area: ImageArea, rid: number, now: Instant): Work {
+    const until = plus(now, area.checkTime(area.running.spare));
+    this.#job = { name: "checking", until, rid, of: area.kind };
     return { type: "busy", until };
   }
 
-  #checkEnded(rid: number, now: Instant): Work {
-    const { result } = this.check(this.#running.spare, now);
-    this.#checked = result === "ok";
-    this.dtc.report(Dtc.ImageRefused, !this.#checked, now);
+  #checkEnded({ rid, of }: Extract<Job, { name: "checking" }>, now: Instant): Work {
+    const area = this.#parts.areas[of] ?? this.#area;
+    const { result } = area.check(area.running.spare, now);
+    area.checked = result === "ok";
+    this.dtc.report(Dtc.ImageRefused, !area.checked, now);
     if (rid === Rid.RevertSoftware) {
-      return this.#checked ? this.#revert(now) : this.#refused(Nrc.ConditionsNotCorrect);
+      return area.checked ? this.#revert(area, now) : this.#refused(Nrc.ConditionsNotCorrect);
     }
-    if (!this.#checked || rid === Rid.CheckMemory) return this.#done(Uint8Array.of(ImageStatus[result]));
+    if (!area.checked || rid === Rid.CheckMemory) return this.#done(Uint8Array.of(ImageStatus[result]));
     return this.#putOnTrial(now);
   }
 
   #putOnTrial(now: Instant): Work {
-    const { spare } = this.#running;
-    const metadata = withBank(this.#metadata, spare, { status: "trial", starts: 0 });
-    return this.#storeAnd({ ...metadata, active: spare }, STATUS_OK, now);
+    this.#area.putOnTrial(now);
+    return this.#storing({ name: "storing", record: STATUS_OK }, now);
   }
 
-  /** An image that has not been confirmed is not tried again. */
-  #revert(now: Instant): Work {
-    const { spare } = this.#running;
-    const bank = otherBank(spare);
-    const metadata = this.#metadata;
-    const abandoned = metadata.banks[bank].status !== "valid";
-    const rest = abandoned ? withBank(metadata, bank, { status: "empty", starts: 0 }) : metadata;
-    this.#parts.store.write({ ...rest, active: spare }, now);
-    return this.#storing({ name: "storing", reverted: { from: bank, to: spare }, record: STATUS_OK }, now);
+  #mayRevert(option: Uint8Array, now: Instant): Work {
+    const { application, bootloader } = this.#parts.areas;
+    const area = option.length === 0 ? application : bootloader;
+    return area?.mayRevert === true ? this.#check(area, Rid.RevertSoftware, now) : refused(Nrc.ConditionsNotCorrect);
   }
 
+  #revert(area: ImageArea, now: Instant): Work {
+    const reverted = { of: area.kind, ...area.revert(now) };
+    return this.#storing({ name: "storing", reverted, record: STATUS_OK }, now);
+  }
+
+  /** Of all that runs. */
   #commit(now: Instant): Work {
-    const { bank, securityCounter } = this.#running;
-    const metadata = this.#metadata;
-    if (bank === "none" || metadata.active !== bank || metadata.banks[bank].status !== "valid") {
-      return refused(Nrc.ConditionsNotCorrect);
-    }
-    if (securityCounter <= metadata.rollbackFloor) return this.#storing({ name: "storing", record: STATUS_OK }, now);
-    return this.#storeAnd({ ...metadata, rollbackFloor: securityCounter }, STATUS_OK, now);
-  }
-
-  #storeAnd(metadata: BootMetadata, record: Uint8Array, now: Instant): Work {
-    this.#parts.store.write(metadata, now);
-    return this.#storing({ name: "storing", record }, now);
+    const { all } = this.#parts.areas;
+    if (!all.every(({ mayCommit }) => mayCommit)) return refused(Nrc.ConditionsNotCorrect);
+    for (const area of all) area.commit(now);
+    return this.#storing({ name: "storing", record: STATUS_OK }, now);
   }
 
   #storing(job: Extract<Job, { name: "storing" }>, now: Instant): Work {
-    const until = this.#parts.store.deadline;
+    const until = this.#parts.areas.deadline;
     if (until !== undefined) {
       this.#job = job;
       return { type: "busy", until };
     }
     if (job.reverted !== undefined) {
-      this.#parts.tracer.record(now, this.#config.name, "boot.reverted", { ...job.reverted, why: "commanded" });
+      const { of, from, to } = job.reverted;
+      this.#parts.areas[of]?.traceCommanded({ from, to }, now);
     }
     return this.#done(job.record);
   }
@@ -417,14 +403,6 @@ export class Programming implements UdsHost, Stateful<ProgrammingState> {
   #refused(nrc: Nrc): Work {
     this.#job = NO_JOB;
     return refused(nrc);
-  }
-
-  /** @returns undefined for a range that is empty or not wholly in the window */
-  #physical(address: number, size: number): number | undefined {
-    const { banks } = this.#config;
-    const offset = address - banks.window;
-    if (size === 0 || offset < 0 || offset + size > banks.size) return undefined;
-    return banks.address[this.#running.spare] + offset;
   }
 }
 

@@ -14,8 +14,8 @@ import type { Behaviour } from "./behaviours.ts";
 import type { BootMetadata } from "./boot-metadata.ts";
 import type { EcuConfig } from "./config.ts";
 import { EcuCore, type EcuCoreState, type EcuInput, type EcuOutput, type Provision } from "./ecu-core.ts";
+import type { Running } from "./image-area.ts";
 import { periodicFrame } from "./periodic-frame.ts";
-import type { Running } from "./programming.ts";
 import { UnsegmentedSender, type UnsegmentedSenderState } from "./unsegmented-sender.ts";
 
 export interface VirtualEcuParts {

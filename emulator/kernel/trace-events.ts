@@ -102,6 +102,13 @@ export const TRACE_EVENTS = {
   "flash.wornOut": { address: "uint", cycles: "uint" },
   /** The supply voltage of an ECU is another one, mV; what it draws at a start, mA, else 0. */
   "ecu.supply": { millivolts: "uint", inrush: "uint" },
+  /** A request that came to ECU `source` inside 0x84, in the clear; or the answer to one. */
+  "uds.secured": { way: "name", data: "bytes" },
+  /** As `boot.*`, of an ECU whose bootloader can be updated. `bank` "none": no bootloader is fit to run, and nothing does. */
+  "bootloader.checked": { bank: "name", result: "name", version: "name" },
+  "bootloader.started": { bank: "name", version: "name", trial: "uint" },
+  "bootloader.confirmed": { bank: "name", version: "name" },
+  "bootloader.reverted": { from: "name", to: "name", why: "name" },
 } as const satisfies Readonly<Record<string, Readonly<Record<string, FieldKind>>>>;
 
 type FieldKind = "name" | "text" | "uint" | "bytes";

@@ -2,6 +2,7 @@ import { type Duration, ms, s } from "../kernel/time.ts";
 import type { SeedKeyFormula } from "../wire/seed-key.ts";
 import type { AuthenticationConfig } from "./authentication/config.ts";
 import type { EventsConfig } from "./events/config.ts";
+import type { SecuredConfig } from "./secured/config.ts";
 
 /**
  * Whose manners the server has: those of ISO 14229-1, or those of the family's bootloader. (docs/protocols/ecu.md, the
@@ -41,6 +42,8 @@ export interface UdsConfig {
   readonly powerDown?: PowerDown;
   /** Without it there is no 0x29. */
   readonly authentication?: AuthenticationConfig;
+  /** Without it there is no 0x84. */
+  readonly secured?: SecuredConfig;
 }
 
 /** What a keyOffOnReset takes before the ECU starts again. */

@@ -1,10 +1,11 @@
-import type { Instant } from "../kernel/time.ts";
+import type { Duration, Instant } from "../kernel/time.ts";
 import type { Access, DidRule } from "./access.ts";
 import type { CommunicationHost } from "./host-communication.ts";
 import type { DataHost } from "./host-data.ts";
 import type { DtcHost } from "./host-dtc.ts";
 import type { EventHost } from "./host-events.ts";
 import type { SecretsHost } from "./host-secrets.ts";
+import type { SecuredHost } from "./host-secured.ts";
 import type { SecurityHost } from "./host-security.ts";
 import type { Work } from "./work.ts";
 
@@ -19,7 +20,15 @@ export interface RoutineRule extends Access {
 }
 
 /** What the bench made the server do instead of the right thing. */
-export type Misbehaviour = { readonly type: "refuse"; readonly nrc: number } | { readonly type: "silence" };
+export type Misbehaviour =
+  | { readonly type: "refuse"; readonly nrc: number }
+  | { readonly type: "silence" }
+  /** It takes the request, does nothing, and answers 0x78 until a reset. */
+  | { readonly type: "pendingForever" }
+  /** It does what it is asked for, and answers that long after P2Server, or later, without a 0x78. */
+  | { readonly type: "late"; readonly by: Duration }
+  /** It does what it is asked for; the byte behind the SID of its positive response is one too high. */
+  | { readonly type: "wrongEcho" };
 
 /** One request, as a misbehaviour may be bound to it. */
 export interface RequestFacts {
@@ -39,6 +48,8 @@ export interface UdsHost {
   /** Undefined: it has none but diagnostic messages. */
   readonly communication?: CommunicationHost;
   readonly secrets: SecretsHost;
+  /** Undefined: it has no 0x84. */
+  readonly secured?: SecuredHost;
   /** Undefined: no event outlives a reset. */
   readonly events?: EventHost;
   /** Undefined: it has no DTC memory. */

@@ -5,6 +5,7 @@ import type { UdsConfig } from "./config.ts";
 import { type DataState, freshDataState } from "./data-state.ts";
 import { stopped, type UdsEvent } from "./events/event.ts";
 import type { Access, UdsHost, Work } from "./host.ts";
+import type { Envelope } from "./secured/envelope.ts";
 
 /** A download between 34 and 37. */
 interface Download {
@@ -82,7 +83,9 @@ export type Answer =
   /** `positive` is the whole response; `reset` follows when it is on the wire. */
   | { readonly type: "positive"; readonly response: Uint8Array; readonly reset?: ResetType }
   /** `response` is completed by the record that the work ends with. */
-  | { readonly type: "busy"; readonly until: Instant; readonly response: Uint8Array; readonly reset?: ResetType };
+  | { readonly type: "busy"; readonly until: Instant; readonly response: Uint8Array; readonly reset?: ResetType }
+  /** When `work` is done the server carries out `request`, and answers in that envelope. */
+  | { readonly type: "inner"; readonly work: Work; readonly request: Uint8Array; readonly envelope: Envelope };
 
 /**
  * What the second byte of a request is: nothing special; a sub-function with suppressPosRspMsgIndicationBit, of those

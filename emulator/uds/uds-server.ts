@@ -1,11 +1,20 @@
 import type { Machine, Stateful } from "../kernel/machine.ts";
 import { type Duration, earliest, type Instant, plus } from "../kernel/time.ts";
 import type { Tracer } from "../kernel/trace.ts";
-import { NEGATIVE_RESPONSE, Nrc, Session, Sid, SUPPRESS_POSITIVE_RESPONSE } from "../wire/uds.ts";
+import {
+  NEGATIVE_RESPONSE,
+  Nrc,
+  POSITIVE_RESPONSE_OFFSET,
+  Session,
+  Sid,
+  SUPPRESS_POSITIVE_RESPONSE,
+} from "../wire/uds.ts";
 import type { UdsConfig } from "./config.ts";
 import { decodeEvents, type UdsEvent } from "./events/event.ts";
 import { eventDeadline, lookedAt, started } from "./events/watch.ts";
 import type { UdsHost } from "./host.ts";
+import { type Asked, type Came, echoing, type InProgress, insteadOf, oddities } from "./in-progress.ts";
+import { type Envelope, overhead, sealed } from "./secured/envelope.ts";
 import { type Answer, freshMemory, joined, type ResetType, type ServerMemory, type Service } from "./service.ts";
 import { downTime } from "./services/ecu-reset.ts";
 import { servicesOf } from "./services/index.ts";
@@ -30,20 +39,6 @@ export type UdsOutput =
   /** Starts again after `downTime`. */
   | { readonly type: "reset"; readonly resetType: ResetType; readonly downTime: Duration };
 
-/** A request that the host works on. */
-interface InProgress {
-  readonly sid: number;
-  readonly functional: boolean;
-  readonly suppress: boolean;
-  /** The positive response, but for the record that the work ends with. */
-  readonly response: Uint8Array;
-  readonly reset: ResetType | undefined;
-  readonly until: Instant;
-  /** When the next 0x78 goes out. */
-  readonly pendingAt: Instant;
-  readonly pendingSent: boolean;
-}
-
 interface Response {
   readonly data: Uint8Array;
   readonly reset: ResetType | undefined;
@@ -64,6 +59,8 @@ export interface UdsServerState {
 
 /** More responses than that wait for the bus only when a tester floods the server; further requests are then dropped. */
 const OUTBOX_MAX = 4;
+
+const NO_BYTES = new Uint8Array(0);
 
 /** Not sent as an answer to a functional request, unless a 0x78 went before. (ISO 14229-1:2020, 8.7, Table 6) */
 const SILENT_WHEN_FUNCTIONAL: ReadonlySet<number> = new Set([
@@ -213,20 +210,24 @@ export class UdsServer implements Machine<UdsInput, UdsOutput>, Stateful<UdsServ
       return;
     }
     this.#s3At = undefined;
+    const { p2Server, p2ServerMargin } = this.#config;
+    const pendingAt = (now + p2Server - p2ServerMargin) as Instant;
+    this.#carryOut(data, { functional, pendingAt, pendingSent: false, envelope: undefined }, now);
+  }
+
+  #carryOut(data: Uint8Array, how: Came, now: Instant): void {
+    const sid = data[0] as number;
     const service = this.#services.get(sid);
     const misbehaviour = this.#host.misbehave({ sid, block: this.#blockOf(data) }, now);
     if (misbehaviour?.type === "silence") return;
     const { session: before, link } = this.#memory;
-    const answer: Answer =
-      misbehaviour === undefined
-        ? this.#answer(data, service, functional, now)
-        : { type: "negative", nrc: misbehaviour.nrc };
-    if (misbehaviour !== undefined && misbehaviour.nrc !== Nrc.BusyRepeatRequest) {
+    const answer = insteadOf(misbehaviour, data) ?? this.#answer(data, service, how, now);
+    if (misbehaviour?.type === "refuse" && misbehaviour.nrc !== Nrc.BusyRepeatRequest) {
       service?.ended?.(false, this.#context(now));
     }
     const suppress =
       service !== undefined && service.subFunctions !== "none" && ((data[1] ?? 0) & SUPPRESS_POSITIVE_RESPONSE) !== 0;
-    this.#give(sid, answer, { functional, suppress, pendingSent: false }, now);
+    this.#give(sid, answer, { ...how, suppress, ...oddities(misbehaviour, plus(now, this.#config.p2Server)) }, now);
     if (this.#memory.session !== before) this.#sessionChanged(before, now);
     this.#traceLink(link.bitRate, now);
   }
@@ -237,11 +238,17 @@ export class UdsServer implements Machine<UdsInput, UdsOutput>, Stateful<UdsServ
     if (bitRate !== before) this.#tracer.record(now, this.#name, "uds.link", { bitRate: bitRate ?? 0 });
   }
 
-  #answer(data: Uint8Array, service: Service | undefined, functional: boolean, now: Instant): Answer {
-    if (service === undefined || service.offered?.(this.#host) === false || (functional && !service.functional)) {
+  #answer(
+    data: Uint8Array,
+    service: Service | undefined,
+    how: Pick<Asked, "functional" | "envelope">,
+    now: Instant,
+  ): Answer {
+    if (service === undefined || service.offered?.(this.#host) === false || (how.functional && !service.functional)) {
       return { type: "negative", nrc: Nrc.ServiceNotSupported };
     }
-    const nrc = this.#refusal(data, service);
+    const open = how.envelope === undefined && this.#config.secured?.services.includes(service.sid) === true;
+    const nrc = open ? Nrc.SecureDataTransmissionRequired : this.#refusal(data, service);
     return nrc === undefined ? service.run(data, this.#context(now)) : { type: "negative", nrc };
   }
 
@@ -266,28 +273,59 @@ export class UdsServer implements Machine<UdsInput, UdsOutput>, Stateful<UdsServ
   }
 
   /** Sends what is to be sent of an answer, or keeps it until the work on it has ended. */
-  #give(
-    sid: number,
-    answer: Answer,
-    asked: Pick<InProgress, "functional" | "suppress" | "pendingSent">,
-    now: Instant,
-  ): void {
-    if (answer.type === "busy") {
-      const { p2Server, p2ServerMargin } = this.#config;
-      const pendingAt = (now + p2Server - p2ServerMargin) as Instant;
+  #give(sid: number, answer: Answer, asked: Asked, now: Instant): void {
+    if (answer.type === "inner") {
+      const { work, request, envelope } = answer;
+      if (work.type === "busy") {
+        const waiting = { inner: request, envelope, response: request, reset: undefined, held: undefined };
+        this.#work = { sid, ...asked, ...waiting, until: work.until };
+      } else this.#open(request, { ...asked, envelope }, work, now);
+    } else if (answer.type === "busy") {
       const { until, response, reset } = answer;
-      this.#work = { sid, ...asked, response, reset, until, pendingAt };
+      this.#work = { sid, ...asked, inner: undefined, response, reset, until, held: undefined };
+    } else if (asked.heldUntil !== undefined && asked.heldUntil > now) {
+      const waiting = { inner: undefined, response: NO_BYTES, reset: undefined, held: answer };
+      this.#work = { sid, ...asked, ...waiting, until: asked.heldUntil };
     } else if (answer.type === "negative") {
       const silent = asked.functional && !asked.pendingSent && SILENT_WHEN_FUNCTIONAL.has(answer.nrc);
-      if (!silent) this.#push(negativeResponse(sid, answer.nrc), now);
+      if (!silent) this.#respond(negativeResponse(sid, answer.nrc), asked.envelope, now);
     } else if (asked.suppress && !asked.pendingSent) {
       this.#resetDue = answer.reset;
     } else {
-      this.#push(answer.response, now, answer.reset);
+      const response = echoing(answer.response, asked);
+      this.#respond(response, asked.envelope, now, answer.reset);
     }
   }
 
+  /** A request that came inside 0x84 is carried out, now that its counter is stored. */
+  #open(request: Uint8Array, asked: Asked, outcome: Work, now: Instant): void {
+    if (outcome.type === "refused") {
+      this.#push(negativeResponse(Sid.SecuredDataTransmission, outcome.nrc), now);
+      return;
+    }
+    this.#tracer.record(now, this.#name, "uds.secured", { way: "request", data: request });
+    const { functional, pendingAt, pendingSent, envelope } = asked;
+    this.#carryOut(request, { functional, pendingAt, pendingSent, envelope }, now);
+  }
+
+  #respond(data: Uint8Array, envelope: Envelope | undefined, now: Instant, reset?: ResetType): void {
+    if (envelope === undefined) {
+      this.#push(data, now, reset);
+      return;
+    }
+    const fits = data.length + overhead(envelope) <= this.#config.responseSizeMax;
+    const message = fits ? data : negativeResponse(sidOf(data), Nrc.ResponseTooLong);
+    this.#tracer.record(now, this.#name, "uds.secured", { way: "response", data: message });
+    this.#push(sealed(message, envelope, this.#host.secrets.crypto), now, reset);
+  }
+
   #resume(work: InProgress, now: Instant): void {
+    if (work.held !== undefined) {
+      this.#work = undefined;
+      this.#give(work.sid, work.held, work, now);
+      this.#restartS3(now);
+      return;
+    }
     const outcome = this.#host.resume(now);
     if (outcome.type === "busy") {
       this.#work = { ...work, until: outcome.until };
@@ -295,6 +333,11 @@ export class UdsServer implements Machine<UdsInput, UdsOutput>, Stateful<UdsServ
       return;
     }
     this.#work = undefined;
+    if (work.inner !== undefined) {
+      this.#open(work.inner, work, outcome, now);
+      this.#restartS3(now);
+      return;
+    }
     const service = this.#services.get(work.sid);
     service?.ended?.(outcome.type === "done", this.#context(now));
     const answer = service?.next?.(outcome, this.#context(now)) ?? answerOf(work, outcome);
@@ -311,7 +354,9 @@ export class UdsServer implements Machine<UdsInput, UdsOutput>, Stateful<UdsServ
     const { p2StarServer, p2StarServerMargin } = this.#config;
     const pendingAt = (now + p2StarServer - p2StarServerMargin) as Instant;
     this.#work = { ...work, pendingSent: true, pendingAt };
-    this.#push(negativeResponse(work.sid, Nrc.RequestCorrectlyReceivedResponsePending), now);
+    // says nothing that is secret, and must be understood by gateways
+    const sid = work.envelope === undefined ? work.sid : Sid.SecuredDataTransmission;
+    this.#push(negativeResponse(sid, Nrc.RequestCorrectlyReceivedResponsePending), now);
   }
 
   #sendPeriodic(now: Instant): void {
@@ -350,8 +395,8 @@ export class UdsServer implements Machine<UdsInput, UdsOutput>, Stateful<UdsServ
 
   #answerEvent({ respond }: UdsEvent, now: Instant): void {
     const sid = respond[0] as number;
-    const answer = this.#answer(respond, this.#services.get(sid), false, now);
-    if (answer.type === "busy") return; // none of the services that may be asked for is
+    const answer = this.#answer(respond, this.#services.get(sid), { functional: false, envelope: undefined }, now);
+    if (answer.type === "busy" || answer.type === "inner") return; // none of the services that may be asked for is
     const data = answer.type === "positive" ? answer.response : negativeResponse(sid, answer.nrc);
     this.#tracer.record(now, this.#name, "uds.response", { data });
     this.#outbox.push({ data, reset: undefined, event: true });
@@ -399,5 +444,9 @@ function answerOf(work: InProgress, outcome: Exclude<Work, { type: "busy" }>): A
 /** A tester keeps sessions alive without regard to what else goes on; it wants no answer and gets none. */
 const isKeepAlive = (data: Uint8Array): boolean =>
   data.length === 2 && data[0] === Sid.TesterPresent && data[1] === (ZERO_SUB_FUNCTION | SUPPRESS_POSITIVE_RESPONSE);
+
+/** Of the request that `response` answers. */
+const sidOf = (response: Uint8Array): number =>
+  response[0] === NEGATIVE_RESPONSE ? (response[1] as number) : (response[0] as number) - POSITIVE_RESPONSE_OFFSET;
 
 const negativeResponse = (sid: number, nrc: number): Uint8Array => Uint8Array.of(NEGATIVE_RESPONSE, sid, nrc);

@@ -36,6 +36,7 @@ const Offset = {
   hardwareVersion: 304,
   digest: 308,
   signatureAlgorithm: 340,
+  kind: 341,
   signatureLength: 524,
   signature: 528,
 } as const;
@@ -58,6 +59,8 @@ export interface ImageHeader {
   readonly digest: Uint8Array;
   /** A code of {@link IMAGE_SIGNATURES}, or any other byte. */
   readonly signatureAlgorithm: number;
+  /** 0 an application, 1 a bootloader. */
+  readonly kind: number;
   readonly signature: Uint8Array;
 }
 
@@ -88,6 +91,7 @@ export function decodeImageHeader(page: Uint8Array): DecodedImageHeader {
     hardwareVersion: view.getUint32(Offset.hardwareVersion, true),
     digest: page.subarray(Offset.digest, Offset.digest + DIGEST_LENGTH),
     signatureAlgorithm: page[Offset.signatureAlgorithm] as number,
+    kind: page[Offset.kind] as number,
     signature: page.subarray(Offset.signature, Offset.signature + signatureLength),
   };
   return { type: "imageHeader", header, signed: page.subarray(0, SIGNED_LENGTH) };
@@ -98,7 +102,7 @@ export function decodeImageHeader(page: Uint8Array): DecodedImageHeader {
  * @returns undefined when the name of the ECU does not fit into 16 ASCII characters
  */
 export function encodeImageHeader(
-  fields: Omit<ImageHeader, "signature" | "size" | "crc">,
+  fields: Omit<ImageHeader, "signature" | "size" | "crc" | "kind"> & { readonly kind?: number },
   code: Uint8Array,
 ): { readonly page: Uint8Array; readonly signed: Uint8Array } | undefined {
   const page = new Uint8Array(IMAGE_HEADER_LENGTH);
@@ -113,6 +117,7 @@ export function encodeImageHeader(
   view.setUint32(Offset.hardwareVersion, fields.hardwareVersion, true);
   page.set(fields.digest.subarray(0, DIGEST_LENGTH), Offset.digest);
   page[Offset.signatureAlgorithm] = fields.signatureAlgorithm;
+  page[Offset.kind] = fields.kind ?? 0;
   return { page, signed: page.subarray(0, SIGNED_LENGTH) };
 }
 

@@ -22,6 +22,7 @@ export const Sid = {
   RequestFileTransfer: 0x38,
   WriteMemoryByAddress: 0x3d,
   TesterPresent: 0x3e,
+  SecuredDataTransmission: 0x84,
   ControlDtcSetting: 0x85,
   ResponseOnEvent: 0x86,
   LinkControl: 0x87,
@@ -50,6 +51,9 @@ export const Nrc = {
   InvalidKey: 0x35,
   ExceededNumberOfAttempts: 0x36,
   RequiredTimeDelayNotExpired: 0x37,
+  SecureDataTransmissionRequired: 0x38,
+  SecureDataTransmissionNotAllowed: 0x39,
+  SecureDataVerificationFailed: 0x3a,
   CertificateInvalidTimePeriod: 0x50,
   CertificateInvalidSignature: 0x51,
   CertificateInvalidChainOfTrust: 0x52,
@@ -118,6 +122,7 @@ export const ImageStatus = {
   hardwareWrong: 0x07,
   rolledBack: 0x08,
   eccError: 0x09,
+  kindWrong: 0x0a,
 } as const;
 
 /** "signatureWrong (0x05)"; a status that has no name is given by number. */
@@ -130,6 +135,8 @@ export function imageStatusText(status: number): string {
 export const Did = {
   /** Of the vehicle maker's range: milliseconds since the vehicle began to run, uint32. */
   OperatingTime: 0x0110,
+  /** Of the vehicle maker's range: why the ECU started last, one byte. */
+  ResetCause: 0x0111,
   Fingerprint: 0xf15b,
   BootSoftware: 0xf180,
   ActiveSession: 0xf186,

@@ -176,12 +176,14 @@ export class Campaign implements Machine<CampaignInput, CampaignOutput>, Statefu
     this.#enter("verifying");
     const bytes = joinPieces(this.#state.pieces);
     this.#state = { ...this.#state, pieces: NO_PIECES };
-    const { ecus, vin } = this.#inventory();
+    const { vin } = this.#config;
+    // One that is silent is there all the same: what is wrong is that it can't be updated now.
+    const installed = this.#state.ecus.map(({ id, observed }) => ({ id, version: observed ?? "" }));
     try {
       const policy = {
         ...this.#config.policy,
         vin,
-        installed: ecus,
+        installed,
         ...(signature === undefined ? {} : { signature }),
       };
       const verified = openPackage(bytes, policy, this.#tools);

@@ -1,6 +1,6 @@
 import type { BenchError } from "../../emulator/kernel/errors.ts";
 import type { Machine, Stateful } from "../../emulator/kernel/machine.ts";
-import type { HostAnswer, HostRequest } from "./host-request.ts";
+import type { HostAnswer, HostKind, HostRequest } from "./host-request.ts";
 
 /** What is in the vehicle, as the vehicle gateway found it. */
 export interface Inventory {
@@ -52,4 +52,6 @@ export type SourceOutput =
 export interface UpdateSource extends Machine<SourceInput, SourceOutput>, Stateful<unknown> {
   /** "https", "rsu", "srup", "ssu" or "ota". */
   readonly system: string;
+  /** Of all its requests to the world outside. */
+  readonly kind: HostKind;
 }

@@ -15,7 +15,7 @@ import type {
   SourceSaid,
 } from "../campaign/campaign-io.ts";
 import type { PackageTools } from "../package/open-package.ts";
-import type { HostAnswer, HostRequest } from "../source/host-request.ts";
+import { type HostAnswer, type HostRequest, recordedRequest } from "../source/host-request.ts";
 import type { SourceInput, SourceOutput, UpdateSource } from "../source/update-source.ts";
 import { EcuUpdater, type UpdaterConfig, type UpdaterInput, type UpdaterOutput } from "../tester/ecu-updater.ts";
 import { ZoneConnection, type ZoneConnectionState } from "./zone-connection.ts";
@@ -132,7 +132,7 @@ export class VehicleGateway implements Stateful<VehicleGatewayState> {
     if (!this.#powered) return;
     const data = answer.type === "body" ? answer.data : new Uint8Array(0);
     const { data: _, ...rest } = { data: undefined, ...answer };
-    const fields = { id, kind: "http", answer: JSON.stringify(rest), data };
+    const fields = { id, kind: this.#parts.source.kind, answer: JSON.stringify(rest), data };
     this.#parts.tracer.record(this.#now, this.#config.name, "host.input", fields);
     if (answer.type === "failed") this.#broken = true;
     this.#sourcePump.push({ type: "answer", request: id, answer });
@@ -315,9 +315,7 @@ export class VehicleGateway implements Stateful<VehicleGatewayState> {
   }
 
   #request(id: number, request: HostRequest): void {
-    // Certificates and bodies are not part of the record: they differ from run to run, and say nothing of the vehicle.
-    const { method, url, headers } = request;
-    const fields = { id, kind: request.kind, request: JSON.stringify({ method, url, headers }) };
+    const fields = { id, kind: request.kind, request: recordedRequest(request) };
     this.#parts.tracer.record(this.#now, this.#config.name, "host.request", fields);
     this.#parts.host.request(id, request);
   }

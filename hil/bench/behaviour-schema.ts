@@ -1,6 +1,7 @@
 import { z } from "zod";
 import type { Behaviour } from "../../emulator/ecu/behaviours.ts";
 import { ms } from "../../emulator/kernel/time.ts";
+import { Sid } from "../../emulator/wire/uds.ts";
 
 const byte = z.int().min(0).max(0xff);
 const count = z.int().min(1).max(1_000_000);
@@ -22,7 +23,26 @@ const stMinMs = z.number().min(0).max(127);
 export const behaviourSchema: z.ZodType<Behaviour> = z.discriminatedUnion("name", [
   z.strictObject({ name: z.literal("negativeResponse"), nrc: byte, ...match }),
   z.strictObject({ name: z.literal("noResponse"), ...match }),
+  z.strictObject({ name: z.literal("responsePendingForever"), ...match }),
+  z
+    .strictObject({ name: z.literal("answerAfterP2"), byMs: milliseconds, ...match })
+    .transform(({ byMs, ...rest }) => ({ ...rest, by: ms(byMs) })),
+  z.strictObject({ name: z.literal("wrongCounterEcho"), ...match, sid: byte.default(Sid.TransferData) }),
+  z
+    .strictObject({
+      name: z.literal("resetInTheMiddle"),
+      afterMs: milliseconds.default(0),
+      ...match,
+      sid: byte.default(Sid.TransferData),
+    })
+    .transform(({ afterMs, ...rest }) => ({ ...rest, after: ms(afterMs) })),
+  z.strictObject({ name: z.literal("hang"), ...match }),
+  z.strictObject({
+    name: z.literal("seedNeverChanges"),
+    seed: z.int().min(1).max(0xffffffff).default(0x5eed5eed),
+  }),
   z.strictObject({ name: z.literal("crashOnTrial"), times: count.optional() }),
+  z.strictObject({ name: z.literal("bootloaderCrashOnTrial"), times: count.optional() }),
   z
     .strictObject({ name: z.literal("lateFlowControl"), delayMs: milliseconds, block: count.optional(), ...transfer })
     .transform(({ delayMs, ...rest }) => ({ ...rest, delay: ms(delayMs) })),

@@ -1,3 +1,4 @@
+import type { CanNodeConfig } from "../../emulator/bus/can-node.ts";
 import { FaultyCanLink } from "../../emulator/bus/faulty-can-link.ts";
 import type { StreamLink } from "../../emulator/bus/link.ts";
 import { VirtualCanBus, type VirtualCanBusConfig } from "../../emulator/bus/virtual-can-bus.ts";
@@ -104,9 +105,9 @@ function buildZone(zone: VehicleZone, bench: Built, parts: BenchParts): VirtualS
   const { name, address } = zone.gateway;
   const bus = world.add(zone.bus.name, new VirtualCanBus(busConfig(zone), timeline, tracer));
   bench.buses.set(bus.name, bus);
-  const link = (node: string): FaultyCanLink => {
+  const link = (node: string, own: CanController): FaultyCanLink => {
     const faulty = new FaultyCanLink(
-      bus.join(node),
+      bus.join(node, controllerOf(zone, own)),
       { node, name: bus.name },
       timeline,
       tracer,
@@ -119,7 +120,13 @@ function buildZone(zone: VehicleZone, bench: Built, parts: BenchParts): VirtualS
     const config = ecuConfig(vehicle, zone, ecu, parts.imageKeys);
     const { crypto } = parts.tools;
     const chance = prng(parts, `${ecu.id} chance`);
-    const virtual = new VirtualEcu(config, { timeline, tracer, crypto, prng: chance, link: link(ecu.id) });
+    const virtual = new VirtualEcu(config, {
+      timeline,
+      tracer,
+      crypto,
+      prng: chance,
+      link: link(ecu.id, ecu.can.controller),
+    });
     bench.ecus.set(ecu.id, world.add(ecu.id, virtual));
   }
   const client = vehicle.vehicleGateway.name;
@@ -139,7 +146,7 @@ function buildZone(zone: VehicleZone, bench: Built, parts: BenchParts): VirtualS
       tracer,
       stream: stream.server,
       testerStreams: outside.map(({ server }) => server),
-      link: link(name),
+      link: link(name, zone.gateway.controller),
     },
   );
   bench.zonalGateways.set(name, world.add(name, gateway));
@@ -209,6 +216,13 @@ function functionalOf(zone: VehicleZone): { functional?: FunctionalConfig } {
     functional: { txId, ...address, txDl, fd, bitRateSwitch, nAs, ...(padding === undefined ? {} : { padding }) },
   };
 }
+
+type CanController = VehicleZone["gateway"]["controller"];
+
+const controllerOf = ({ bus: { controller } }: VehicleZone, own: CanController): CanNodeConfig => ({
+  transmitOrder: own.transmitOrder ?? controller.transmitOrder,
+  busOffRecovery: own.busOffRecovery ?? controller.busOffRecovery,
+});
 
 const busConfig = ({ bus: { name, bitRate, dataBitRate } }: VehicleZone): VirtualCanBusConfig =>
   dataBitRate === undefined ? { name, bitRate } : { name, bitRate, dataBitRate };

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { DEFAULT_CAN_NODE } from "../../emulator/bus/can-node.ts";
 import { frameAddress, type NAi } from "../../emulator/isotp/addressing.ts";
 
 const byte = z.int().min(0).max(0xff);
@@ -18,6 +19,21 @@ const direction = z.union([
   ]),
 ]);
 
+const transmitOrder = z.enum(["fifo", "priority"]);
+const busOffRecovery = z.enum(["automatic", "onRequest"]);
+
+/** How the CAN controllers on a bus are set up. */
+export const busControllerSchema = z.strictObject({
+  transmitOrder: transmitOrder.default(DEFAULT_CAN_NODE.transmitOrder),
+  busOffRecovery: busOffRecovery.default(DEFAULT_CAN_NODE.busOffRecovery),
+});
+
+/** The same of one node; what is left out is as on the rest of its bus. */
+export const controllerSchema = z.strictObject({
+  transmitOrder: transmitOrder.optional(),
+  busOffRecovery: busOffRecovery.optional(),
+});
+
 /** The lengths that TX_DL may have. (ISO 15765-2:2016, 9.5.2) */
 const txDl = z.literal([8, 12, 16, 20, 24, 32, 48, 64]);
 
@@ -33,6 +49,7 @@ export const canSchema = z
     blockSize: byte.default(0),
     stMinMs: z.number().min(0).max(127).default(0),
     padding: byte.nullable().default(0xcc),
+    controller: controllerSchema.default({}),
     /** Of the ECU and of its gateway; 8 on a classic bus and 64 on CAN FD when left out. */
     txDl: txDl.optional(),
     /** Before each FC.CTS the ECU sends so many FC.WAIT, that far apart. */

@@ -1,10 +1,11 @@
 import type { MessagesConfig } from "../../emulator/ecu/application-messages.ts";
-import { defaultEcuConfig, type EcuConfig } from "../../emulator/ecu/config.ts";
+import { defaultEcuConfig, type EcuConfig, FAMILY_BOOTLOADERS } from "../../emulator/ecu/config.ts";
 import { Dtc } from "../../emulator/ecu/dtc-config.ts";
 import { isoTpAddress } from "../../emulator/isotp/addressing.ts";
 import type { IsoTpAddress, IsoTpConfig } from "../../emulator/isotp/config.ts";
 import { classicIsoTp, fdIsoTp } from "../../emulator/isotp/defaults.ts";
 import { ms } from "../../emulator/kernel/time.ts";
+import type { SecuredConfig } from "../../emulator/uds/secured/config.ts";
 import type { ImageSignatureName } from "../../emulator/wire/image-header.ts";
 import type { Vehicle, VehicleEcu, VehicleZone } from "./vehicle-file.ts";
 
@@ -53,6 +54,14 @@ function messages({ cyclic, supervised }: NonNullable<VehicleEcu["messages"]>): 
   };
 }
 
+function secured({ services, hmacSha256Key, aes128GcmKey }: NonNullable<VehicleEcu["secured"]>): SecuredConfig {
+  return {
+    services,
+    ...(hmacSha256Key === undefined ? {} : { hmacSha256Key }),
+    ...(aes128GcmKey === undefined ? {} : { aes128GcmKey }),
+  };
+}
+
 /** @param imageKeys whose images the ECU takes: SubjectPublicKeyInfo, DER */
 export function ecuConfig(
   vehicle: Vehicle,
@@ -65,7 +74,11 @@ export function ecuConfig(
     isotp: ecuIsoTp(zone, ecu),
     imageSignature: ecu.signature,
     imagePublicKey: imageKeys[ecu.signature],
-    uds: { seedKey: ecu.seedKey, dialect: ecu.dialect },
+    uds: {
+      seedKey: ecu.seedKey,
+      dialect: ecu.dialect,
+      ...(ecu.secured === undefined ? {} : { secured: secured(ecu.secured) }),
+    },
     boot: { healthyRun: ms(ecu.healthyRunMs) },
     identity: {
       vin: vehicle.vin,
@@ -77,6 +90,10 @@ export function ecuConfig(
       hardwareVersion: ecu.hardwareVersion,
     },
     ...(ecu.messages === undefined ? {} : { messages: messages(ecu.messages) }),
+    ...(ecu.watchdog === undefined
+      ? {}
+      : { watchdog: { period: ms(ecu.watchdog.periodMs), guards: ecu.watchdog.guards } }),
+    ...(ecu.bootloader === undefined ? {} : { bootloader: FAMILY_BOOTLOADERS }),
     behaviours: ecu.behaviours,
     ...(ecu.eraseCyclesMax === undefined ? {} : { eraseCyclesMax: ecu.eraseCyclesMax }),
   });

@@ -1,9 +1,9 @@
-import type { HostAnswer, HostRequest } from "../../gateway/source/host-request.ts";
+import type { HostAnswer, HostKind, HostRequest } from "../../gateway/source/host-request.ts";
 import type { HostPort } from "../../gateway/vehicle/vehicle-gateway.ts";
 import type { Outside } from "../clock/clock.ts";
 import { type HostDriver, isLastAnswer } from "../link/host-driver.ts";
 
-/** Header fields that the cores may see. Others (Date, Server) differ from run to run and would make runs differ. */
+/** Header fields of HTTP that the cores may see. Others (Date, Server) differ from run to run and would make runs differ. */
 const HEADERS_KEPT = [
   "accept-ranges",
   "content-length",
@@ -21,6 +21,7 @@ const REASONS: Readonly<Record<string, string>> = {
   HOST_RESET: "the connection broke",
   HOST_TLS_UNTRUSTED: "the server's certificate does not lead to a trusted one",
   HOST_TLS: "the TLS handshake failed",
+  HOST_PROTOCOL: "the answer is no HTTP, or longer than it says",
   HOST_BODY_TOO_LONG: "the answer is longer than it may be",
 };
 
@@ -31,10 +32,10 @@ const REASONS: Readonly<Record<string, string>> = {
 export class HostGate implements HostPort, Outside {
   readonly #driver: HostDriver;
   readonly #receive: (id: number, answer: HostAnswer) => void;
-  /** Where a server really is, by the origin that the vehicle knows it by. */
+  /** Where a server really is, "scheme://host:port", by that which the vehicle knows it by. */
   readonly #routes: ReadonlyMap<string, string>;
   /** Requests under way, oldest first. */
-  readonly #outstanding: number[] = [];
+  readonly #outstanding: { readonly id: number; readonly kind: HostKind }[] = [];
   #answer: { readonly id: number; readonly answer: HostAnswer } | undefined;
   #fetching = false;
   #wake: () => void = () => {};
@@ -54,21 +55,21 @@ export class HostGate implements HostPort, Outside {
   }
 
   request(id: number, request: HostRequest): void {
-    const url = new URL(request.url);
-    const origin = this.#routes.get(url.origin) ?? url.origin;
-    this.#driver.start(id, { ...request, url: `${origin}${url.pathname}${url.search}` });
-    this.#outstanding.push(id);
+    const { protocol, host, pathname, search } = new URL(request.url);
+    const known = `${protocol}//${host}`;
+    this.#driver.start(id, { ...request, url: `${this.#routes.get(known) ?? known}${pathname}${search}` });
+    this.#outstanding.push({ id, kind: request.kind });
   }
 
   abandon(id: number): void {
-    const index = this.#outstanding.indexOf(id);
+    const index = this.#place(id);
     if (index < 0) return;
     this.#outstanding.splice(index, 1);
     this.#driver.abandon(id);
   }
 
   abandonAll(): void {
-    for (const id of this.#outstanding.splice(0)) this.#driver.abandon(id);
+    for (const { id } of this.#outstanding.splice(0)) this.#driver.abandon(id);
   }
 
   deliver(): boolean {
@@ -76,10 +77,11 @@ export class HostGate implements HostPort, Outside {
     const answered = this.#answer;
     if (answered === undefined) return false;
     this.#answer = undefined;
-    const place = this.#outstanding.indexOf(answered.id);
-    if (place < 0) return true; // abandoned in the meantime
+    const place = this.#place(answered.id);
+    const kind = this.#outstanding[place]?.kind;
+    if (kind === undefined) return true; // abandoned in the meantime
     if (isLastAnswer(answered.answer)) this.#outstanding.splice(place, 1);
-    this.#receive(answered.id, withoutChance(answered.answer));
+    this.#receive(answered.id, withoutChance(kind, answered.answer));
     return true;
   }
 
@@ -101,9 +103,13 @@ export class HostGate implements HostPort, Outside {
     await this.#driver.close();
   }
 
+  #place(id: number): number {
+    return this.#outstanding.findIndex((request) => request.id === id);
+  }
+
   /** Waits for one answer a time: the next one of the oldest request. */
   #fetch(): void {
-    const id = this.#outstanding[0];
+    const id = this.#outstanding[0]?.id;
     if (this.#fetching || this.#answer !== undefined || id === undefined) return;
     this.#fetching = true;
     void this.#driver.next(id).then((answer) => {
@@ -114,9 +120,10 @@ export class HostGate implements HostPort, Outside {
   }
 }
 
-function withoutChance(answer: HostAnswer): HostAnswer {
+/** Drivers of other kinds than HTTP make their heads themselves, of nothing that is chance. */
+function withoutChance(kind: HostKind, answer: HostAnswer): HostAnswer {
   if (answer.type === "failed") return { ...answer, reason: REASONS[answer.code] ?? "the request failed" };
-  if (answer.type !== "head") return answer;
+  if (answer.type !== "head" || kind !== "http") return answer;
   const headers = Object.fromEntries(
     HEADERS_KEPT.filter((name) => answer.headers[name] !== undefined).map((name) => [
       name,

@@ -1,4 +1,5 @@
 import { resolve } from "node:path";
+import type { ImageKind } from "../../emulator/ecu/image-check.ts";
 import { packVersion } from "../../emulator/wire/version.ts";
 import { type ImageKeys, imageKey } from "../crypto/keys.ts";
 import { buildImage } from "../release/build-image.ts";
@@ -14,17 +15,15 @@ const FACTORY_BUILD_TIME = Date.UTC(2024, 10, 21) / 1000;
  */
 export function provisionEcus(bench: Bench, keys: ImageKeys, folder: string): void {
   for (const { ecus } of bench.vehicle.zones) {
-    for (const { id, hardwareVersion, signature, software } of ecus) {
-      const { data } = readFirmwareFile(resolve(folder, software.firmware));
-      const image = {
-        ecu: id,
-        version: software.version,
-        hardwareVersion,
-        securityCounter: packVersion(software.version) as number,
-        buildTime: FACTORY_BUILD_TIME,
-        code: data,
+    for (const { id, hardwareVersion, signature, software, bootloader } of ecus) {
+      const made = (kind: ImageKind, { version, firmware }: typeof software): Uint8Array => {
+        const { data: code } = readFirmwareFile(resolve(folder, firmware));
+        const securityCounter = packVersion(version) as number;
+        const image = { ecu: id, kind, version, hardwareVersion, securityCounter, buildTime: FACTORY_BUILD_TIME, code };
+        return buildImage(image, imageKey(keys, signature));
       };
-      bench.ecus.get(id)?.provision(buildImage(image, imageKey(keys, signature)));
+      const settings = bootloader === undefined ? {} : { bootloader: made("bootloader", bootloader) };
+      bench.ecus.get(id)?.provision(made("application", software), settings);
     }
   }
 }

@@ -30,7 +30,7 @@ export class RecordedDriver implements HostDriver {
   /** @throws {ReplayDivergedError} for a request that the recorded run did not make at this point */
   start(id: number, request: HostRequest): void {
     const next = this.#recorded.shift();
-    const asked = `${request.method} ${new URL(request.url).pathname}`;
+    const asked = requestText(request.kind, request);
     if (next === undefined || next.id !== id || next.request !== asked) {
       throw new ReplayDivergedError(
         `request ${id}, ${asked}, is not what was recorded (${next?.request ?? "the end"})`,
@@ -48,9 +48,19 @@ export class RecordedDriver implements HostDriver {
     this.#answering.delete(id);
   }
 
+  /** Nothing is sent at all. */
+  retransmissions(): undefined {
+    return undefined;
+  }
+
   async close(): Promise<void> {
     this.#answering.clear();
   }
+}
+
+/** What a request is recognised by. Where the server is does not count: it may have been somebody else's. */
+function requestText(kind: string, { method, url }: { readonly method: string; readonly url: string }): string {
+  return `${kind} ${method} ${new URL(url).pathname}`;
 }
 
 function recordedRequests(events: Iterable<TraceEvent>): Recorded[] {
@@ -58,8 +68,8 @@ function recordedRequests(events: Iterable<TraceEvent>): Recorded[] {
   const latest = new Map<number, Recorded>();
   for (const event of events) {
     if (event.type === "host.request") {
-      const { method, url } = JSON.parse(event.request) as { method: string; url: string };
-      const recorded: Recorded = { id: event.id, request: `${method} ${new URL(url).pathname}`, answers: [] };
+      const asked = JSON.parse(event.request) as { method: string; url: string };
+      const recorded: Recorded = { id: event.id, request: requestText(event.kind, asked), answers: [] };
       list.push(recorded);
       latest.set(event.id, recorded);
     } else if (event.type === "host.input") {

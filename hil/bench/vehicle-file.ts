@@ -2,10 +2,12 @@ import { dirname, resolve } from "node:path";
 import { z } from "zod";
 import { frameAddress, type NAi } from "../../emulator/isotp/addressing.ts";
 import type { ImageSignatureName } from "../../emulator/wire/image-header.ts";
+import { fromHex } from "../../emulator/wire/text.ts";
 import { packVersion } from "../../emulator/wire/version.ts";
 import { behaviourSchema } from "./behaviour-schema.ts";
-import { canSchema } from "./can-schema.ts";
+import { busControllerSchema, canSchema, controllerSchema } from "./can-schema.ts";
 import { FileInvalidError, readYaml } from "./read-yaml.ts";
+import { sourceSchema } from "./source-schema.ts";
 
 const version = z.string().refine((text) => packVersion(text) !== undefined, "is no version x.y.z");
 const uint16 = z.int().min(0).max(0xffff);
@@ -18,62 +20,97 @@ const fitsId = ({ id, extended }: { readonly id: number; readonly extended: bool
 const ID_TOO_LONG = "has an identifier over 11 bits and is not extended";
 export const imageSignature: z.ZodType<ImageSignatureName> = z.enum(["ecdsaP256", "ed25519", "mlDsa65"]);
 
-const ecu = z.strictObject({
-  id: name,
-  /** DoIP logical address. */
-  address: uint16,
-  can: canSchema,
-  hardwareVersion: version,
-  serialNumber: z.string().max(16),
-  partNumber: z.string().max(16).default("95910-S9000"),
-  supplier: z.string().max(16).default("HYUNDAI MOBIS"),
-  manufacturingDate: z
-    .string()
-    .regex(/^\d{4}-\d{2}-\d{2}$/, "is no date YYYY-MM-DD")
-    .default("2024-11-21"),
-  /** What it runs when it leaves the factory. */
-  software: z.strictObject({ version, firmware: z.string() }),
-  /** How its images must be signed. */
-  signature: imageSignature.default("ecdsaP256"),
-  seedKey: z.enum(["tc375Bootloader", "xorAbcd1234", "xorA5a5a5a5", "identity"]).default("tc375Bootloader"),
-  /** Whose manners its UDS server has. */
-  dialect: z.enum(["iso14229", "familyBootloader"]).default("iso14229"),
-  /** 0 first; ECUs of one bus are programmed in that order. */
-  priority: z.int().min(0).max(255).default(0),
-  /** Erase cycles that a sector of its code flash bears. */
-  eraseCyclesMax: z.int().min(1).max(1_000_000).optional(),
-  healthyRunMs: milliseconds.default(2_000),
-  /** Messages of its application, beside diagnostics. */
-  messages: z
-    .strictObject({
-      cyclic: z
-        .array(
-          z
-            .strictObject({
-              ...messageId,
-              periodMs: z.number().min(1).max(60_000),
-              /** Behind the counter. */
-              data: z.array(z.int().min(0).max(255)).max(7).default([]),
-            })
-            .refine(fitsId, ID_TOO_LONG),
-        )
-        .max(16)
-        .default([]),
-      supervised: z
-        .array(
-          z
-            .strictObject({
-              ...messageId,
-              timeoutMs: z.number().min(1).max(60_000),
-            })
-            .refine(fitsId, ID_TOO_LONG),
-        )
-        .max(16)
-        .default([]),
-    })
-    .optional(),
-  behaviours: z.array(behaviourSchema).default([]),
-});
+const hexKey = (lengthMin: number, lengthMax: number) =>
+  z.string().transform((text, context): Uint8Array => {
+    const key = fromHex(text);
+    if (key !== undefined && key.length >= lengthMin && key.length <= lengthMax) return key;
+    context.addIssue(
+      `is no key of ${lengthMin === lengthMax ? "" : `${lengthMin} to `}${lengthMax} bytes, hexadecimal`,
+    );
+    return z.NEVER;
+  });
+
+const ecu = z
+  .strictObject({
+    id: name,
+    /** DoIP logical address. */
+    address: uint16,
+    can: canSchema,
+    hardwareVersion: version,
+    serialNumber: z.string().max(16),
+    partNumber: z.string().max(16).default("95910-S9000"),
+    supplier: z.string().max(16).default("HYUNDAI MOBIS"),
+    manufacturingDate: z
+      .string()
+      .regex(/^\d{4}-\d{2}-\d{2}$/, "is no date YYYY-MM-DD")
+      .default("2024-11-21"),
+    /** What it runs when it leaves the factory. */
+    software: z.strictObject({ version, firmware: z.string() }),
+    /** What it has for a bootloader; then that can be updated too. */
+    bootloader: z.strictObject({ version, firmware: z.string() }).optional(),
+    /** How its images must be signed. */
+    signature: imageSignature.default("ecdsaP256"),
+    seedKey: z.enum(["tc375Bootloader", "xorAbcd1234", "xorA5a5a5a5", "identity"]).default("tc375Bootloader"),
+    /** Whose manners its UDS server has. */
+    dialect: z.enum(["iso14229", "familyBootloader"]).default("iso14229"),
+    /** What it has of 0x84. */
+    secured: z
+      .strictObject({
+        services: z.array(z.int().min(0).max(0xff)).default([]),
+        hmacSha256Key: hexKey(16, 64).optional(),
+        aes128GcmKey: hexKey(16, 16).optional(),
+      })
+      .optional(),
+    /** 0 first; ECUs of one bus are programmed in that order. */
+    priority: z.int().min(0).max(255).default(0),
+    /** Erase cycles that a sector of its code flash bears. */
+    eraseCyclesMax: z.int().min(1).max(1_000_000).optional(),
+    healthyRunMs: milliseconds.default(2_000),
+    /** How long what runs may hang, and who is watched so. */
+    watchdog: z
+      .strictObject({
+        periodMs: z.number().min(1).max(600_000).default(500),
+        guards: z
+          .array(z.enum(["application", "bootloader"]))
+          .max(2)
+          .default(["application", "bootloader"]),
+      })
+      .optional(),
+    /** Messages of its application, beside diagnostics. */
+    messages: z
+      .strictObject({
+        cyclic: z
+          .array(
+            z
+              .strictObject({
+                ...messageId,
+                periodMs: z.number().min(1).max(60_000),
+                /** Behind the counter. */
+                data: z.array(z.int().min(0).max(255)).max(7).default([]),
+              })
+              .refine(fitsId, ID_TOO_LONG),
+          )
+          .max(16)
+          .default([]),
+        supervised: z
+          .array(
+            z
+              .strictObject({
+                ...messageId,
+                timeoutMs: z.number().min(1).max(60_000),
+              })
+              .refine(fitsId, ID_TOO_LONG),
+          )
+          .max(16)
+          .default([]),
+      })
+      .optional(),
+    behaviours: z.array(behaviourSchema).default([]),
+  })
+  .refine(
+    ({ dialect, secured }) => secured === undefined || dialect === "iso14229",
+    "has a secured, which the family's bootloader has not",
+  );
 
 const zone = z.strictObject({
   id: name,
@@ -84,12 +121,15 @@ const zone = z.strictObject({
     ip: z.ipv4(),
     /** Whose manners it has. */
     mode: z.enum(["strict", "family-113", "family-100"]).default("strict"),
+    controller: controllerSchema.default({}),
   }),
   bus: z.strictObject({
     name,
     bitRate: z.int().min(10_000).max(1_000_000),
     /** Given: a CAN FD bus. */
     dataBitRate: z.int().min(10_000).max(8_000_000).optional(),
+    /** Of every node of the bus that is not told otherwise. */
+    controller: busControllerSchema.prefault({}),
   }),
   ecus: z.array(ecu).min(1).max(12),
 });
@@ -100,6 +140,8 @@ const vehicle = z.strictObject({
   model: z.string().max(32),
   modelYear: z.int().min(1980).max(2100),
   vehicleGateway: z.strictObject({ name, address: uint16, ip: z.ipv4() }),
+  /** Where it gets its software from. */
+  source: sourceSchema.prefault({ system: "https" }),
   zones: z.array(zone).min(1).max(16),
 });
 
@@ -111,9 +153,9 @@ export type VehicleEcu = z.infer<typeof ecu>;
 /** Where the vehicle file of a scenario is: its path begins at the scenario's folder. */
 export const vehiclePath = (scenarioPath: string, vehicle: string): string => resolve(dirname(scenarioPath), vehicle);
 
-/** @throws {FileInvalidError} @throws {LinkError} FILE_UNREADABLE */
+/** @throws {FileInvalidError} @throws {FileError} FILE_UNREADABLE */
 export async function readVehicle(path: string): Promise<Vehicle> {
-  const read = await readYaml(path, vehicle);
+  const { data: read } = await readYaml(path, vehicle);
   const zones = read.zones;
   const ecus = zones.flatMap((each) => each.ecus);
   const once = (what: string, values: readonly (string | number)[]): void => {

@@ -2,12 +2,16 @@ import type { BringUp } from "../door/bring-up.ts";
 import type { WriteEcuImage } from "../release/ecu-image.ts";
 import type { PublishRelease } from "../scenario/publish-release.ts";
 import type { RunScenario } from "../scenario/run-report.ts";
+import type { PullRun } from "../system/pull-run.ts";
+import type { Serve } from "../system/serve.ts";
 import { runCli } from "./cli.ts";
 import { convertCommand } from "./convert-command.ts";
 import { imageCommand } from "./image-command.ts";
 import { keysCommand } from "./keys-command.ts";
 import { publishCommand } from "./publish-command.ts";
+import { pullCommand } from "./pull-command.ts";
 import { runCommand } from "./run-command.ts";
+import { serverCommand } from "./server-command.ts";
 import { ssuCommand } from "./ssu-command.ts";
 import { upCommand } from "./up-command.ts";
 import { otabenchVersion } from "./version.ts";
@@ -33,6 +37,16 @@ const writeEcuImage: WriteEcuImage = async (options) => {
   return release.writeEcuImage(options);
 };
 
+const serve: Serve = async (options) => {
+  const system = await import("../system/serve.ts");
+  return system.serve(options);
+};
+
+const pullRun: PullRun = async (options) => {
+  const system = await import("../system/pull-run.ts");
+  return system.pullRun(options);
+};
+
 // whoever reads our output may stop early, as `head` does
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {
   if (error.code !== "EPIPE") throw error;
@@ -50,6 +64,8 @@ process.exitCode = await runCli(
       keysCommand,
       convertCommand,
       ssuCommand,
+      serverCommand(serve),
+      pullCommand(pullRun),
     ],
   },
   process.argv.slice(2),

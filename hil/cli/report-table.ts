@@ -39,7 +39,9 @@ function tableText({ ecus }: RunReport): string {
 function sourceText({ source }: RunReport): string {
   if (source === undefined) return "";
   const retries = source.retries === 1 ? "1 retry" : `${source.retries} retries`;
-  return `source    ${source.system} ${source.peer}: ${source.bytes} bytes, ${retries}, ${secondsText(source.ms)}\n`;
+  const { system, peer, bytes, ms, retransmissions: again } = source;
+  const retransmissions = again === undefined ? "" : `, ${again} ${again === 1 ? "retransmission" : "retransmissions"}`;
+  return `source    ${system} ${peer}: ${bytes} bytes, ${retries}${retransmissions}, ${secondsText(ms)}\n`;
 }
 
 function stepsText({ steps }: RunReport): string {

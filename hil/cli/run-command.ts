@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import { UsageError } from "../../emulator/kernel/errors.ts";
+import { claimFile } from "../record/claim.ts";
 import { writePieces } from "../record/pieces.ts";
 import { FileError } from "../record/record-error.ts";
 import type { RunOptions, RunScenario } from "../scenario/run-report.ts";
@@ -35,6 +36,7 @@ log and pcapng capture are written to DIR. Two runs of one scenario with one see
     const path = scenarioOf(args);
     const json = flagOption(args, "json");
     const junit = textOption(args, "junit");
+    if (junit !== undefined) claimFile(junit);
     const progress = json || flagOption(args, "quiet") ? undefined : new Progress(io);
     const report = await runScenario(path, optionsOf(args, progress)).finally(() => progress?.close());
     if (junit !== undefined) writePieces(junit, [junitXml(report)]);

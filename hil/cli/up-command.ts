@@ -3,6 +3,8 @@ import type { BringUp } from "../door/bring-up.ts";
 import type { Refusal } from "../door/doors.ts";
 import type { DoorOptions, OpenDoors } from "../door/open-doors.ts";
 import { type Command, type CommandArgs, type CommandIo, ExitCode, flagOption, textOption } from "./command.ts";
+import { untilSignal } from "./until-signal.ts";
+import { portOf, secondsOf } from "./words.ts";
 
 const LOOPBACK = "127.0.0.1";
 /** A client that goes on doing the same thing wrong is named so often. */
@@ -36,28 +38,22 @@ are, the last one what came of it.`,
     const json = flagOption(args, "json");
     const doors = doorsOf(args);
     const seconds = secondsOf(textOption(args, "for"));
-    const ending = new AbortController();
-    const signals = ["SIGINT", "SIGTERM"] as const;
-    const stop = (): void => ending.abort();
-    for (const signal of signals) process.on(signal, stop);
-    try {
-      const report = await bringUp(path, {
+    const report = await untilSignal((stop) =>
+      bringUp(path, {
         doors,
         seconds,
         seed: textOption(args, "seed"),
         keysDir: textOption(args, "keys"),
         outDir: textOption(args, "out"),
-        stop: ending.signal,
+        stop,
         onOpen: (open) => io.stdout.write(json ? `${JSON.stringify({ doors: open })}\n` : doorsText(open)),
         onRefusal: (refusal) => name(refusal, io),
         onRecordFull: () => io.stderr.write("otabench: the record is full; it has been written and goes no further\n"),
-      });
-      if (json) io.stdout.write(`${JSON.stringify({ report })}\n`);
-      else io.stdout.write(`down after ${report.seconds.toFixed(1)} s, ${report.clients} clients\n`);
-      return ExitCode.Ok;
-    } finally {
-      for (const signal of signals) process.off(signal, stop);
-    }
+      }),
+    );
+    if (json) io.stdout.write(`${JSON.stringify({ report })}\n`);
+    else io.stdout.write(`down after ${report.seconds.toFixed(1)} s, ${report.clients} clients\n`);
+    return ExitCode.Ok;
   },
 });
 
@@ -89,23 +85,10 @@ function doorsOf(args: CommandArgs): DoorOptions {
 
 const listOf = (text: string | undefined): string[] => (text === undefined ? [] : text.split(","));
 
-function portOf(text: string): number {
-  const port = /^\d{1,5}$/.test(text) ? Number(text) : Number.NaN;
-  if (!(port <= 65_535)) throw new UsageError(`"${text}" is no port from 0 to 65535`);
-  return port;
-}
-
 function endpointOf(text: string): { host: string; port: number } {
   const colon = text.lastIndexOf(":");
   if (colon < 1) throw new UsageError(`"${text}" is no HOST:PORT`);
   return { host: text.slice(0, colon), port: portOf(text.slice(colon + 1)) };
-}
-
-function secondsOf(text: string | undefined): number | undefined {
-  if (text === undefined) return undefined;
-  const seconds = /^\d+(\.\d+)?$/.test(text) ? Number(text) : Number.NaN;
-  if (!(seconds > 0 && seconds <= 1e6)) throw new UsageError(`--for "${text}" is no number of seconds`);
-  return seconds;
 }
 
 function name({ place, door, client, code, reason, count }: Refusal, io: CommandIo): void {

@@ -1,7 +1,8 @@
 import { createPrivateKey, type KeyObject, X509Certificate } from "node:crypto";
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { UsageError } from "../../emulator/kernel/errors.ts";
+import { makeFolder } from "../record/claim.ts";
 import type { KeySet } from "./keys.ts";
 import { type SigningKey, signingKey } from "./signing-key.ts";
 
@@ -46,7 +47,7 @@ export function writeKeys(folder: string, keys: KeySet): readonly string[] {
   const taken = files.map(([name]) => join(folder, name)).find((path) => existsSync(path));
   if (taken !== undefined) throw new KeyFileError("KEYS_EXIST", `${taken} exists and is not overwritten`);
   try {
-    mkdirSync(folder, { recursive: true });
+    makeFolder(folder);
     for (const [name, text, mode] of files) writeFileSync(join(folder, name), text, { mode, flag: "wx" });
   } catch (cause) {
     throw new KeyFileError("KEYS_UNWRITABLE", `the keys could not be written to ${folder}: ${textOf(cause)}`, {

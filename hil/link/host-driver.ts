@@ -15,6 +15,11 @@ export interface HostDriver {
   next(id: number): Promise<HostAnswer>;
   /** Ends a request; harmless when it has ended. */
   abandon(id: number): void;
+  /**
+   * How often something had to be sent again since the beginning; undefined where the transport does not tell. It depends
+   * on the network's mood, and is for reports only.
+   */
+  retransmissions(): number | undefined;
   /** Ends all of them, and what keeps the process alive. */
   close(): Promise<void>;
 }

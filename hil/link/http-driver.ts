@@ -37,6 +37,11 @@ export class HttpDriver implements HostDriver {
     this.#exchanges.delete(id);
   }
 
+  /** Node does not tell what TCP does. */
+  retransmissions(): undefined {
+    return undefined;
+  }
+
   async close(): Promise<void> {
     this.#closed = true;
     const exchanges = [...this.#exchanges.values()];

@@ -24,6 +24,7 @@ function hostCode(code: string): string {
   if (code === "ETIMEDOUT") return "HOST_TIMEOUT";
   if (UNTRUSTED.test(code)) return "HOST_TLS_UNTRUSTED";
   if (TLS.test(code)) return "HOST_TLS";
+  if (code.startsWith("HPE_")) return "HOST_PROTOCOL";
   return "HOST_FAILED";
 }
 

@@ -1,6 +1,7 @@
-import { closeSync, mkdirSync, openSync, readSync, renameSync, rmSync, writeSync } from "node:fs";
+import { closeSync, openSync, readSync, renameSync, rmSync, writeSync } from "node:fs";
 import { dirname } from "node:path";
 import { LinkError } from "../../emulator/kernel/errors.ts";
+import { makeFolder } from "./claim.ts";
 import { FileError } from "./record-error.ts";
 
 const BUFFER_LENGTH = 1 << 18;
@@ -17,7 +18,7 @@ export function writePieces(path: string, pieces: Iterable<Uint8Array | string>)
   const partial = `${path}.part`;
   let file: number;
   try {
-    mkdirSync(dirname(path), { recursive: true });
+    makeFolder(dirname(path));
     file = openSync(partial, "w");
   } catch (cause) {
     throw new FileError("FILE_UNWRITABLE", `can't write ${path}: ${said(cause)}`, { cause });

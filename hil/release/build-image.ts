@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { IMAGE_KINDS, type ImageKind } from "../../emulator/ecu/image-check.ts";
 import { UsageError } from "../../emulator/kernel/errors.ts";
 import { encodeImageHeader, IMAGE_SIGNATURES, signImageHeader } from "../../emulator/wire/image-header.ts";
 import { type PackedVersion, packVersion } from "../../emulator/wire/version.ts";
@@ -17,6 +18,8 @@ export interface ImageDescription {
   /** Unix time, seconds. */
   readonly buildTime: number;
   readonly code: Uint8Array;
+  /** Left out: an application. */
+  readonly kind?: ImageKind;
 }
 
 /**
@@ -38,6 +41,7 @@ export function buildImage(description: ImageDescription, key: SigningKey): Uint
       hardwareVersion: versionField(description.hardwareVersion, ecu),
       digest: createHash("sha256").update(code).digest(),
       signatureAlgorithm: signature.code,
+      kind: IMAGE_KINDS[description.kind ?? "application"],
     },
     code,
   );

@@ -17,6 +17,8 @@ export interface Firmware {
 export interface FirmwareOptions {
   /** Left out: by the first line. */
   readonly format?: FirmwareFormat;
+  /** What it is when the first line is no record. Left out: raw. */
+  readonly fallback?: FirmwareFormat;
   /** From the lowest address to the highest, bytes. Left out: 16 MiB. */
   readonly sizeMax?: number;
 }
@@ -29,7 +31,8 @@ const SIZE_MAX = 16 * 1024 * 1024;
  *   FIRMWARE_CHECKSUM, FIRMWARE_TRUNCATED, FIRMWARE_OVERLAP
  */
 export function readFirmware(bytes: Uint8Array, options: FirmwareOptions = {}): Firmware {
-  const { format = detectFormat(bytes), sizeMax = SIZE_MAX } = options;
+  const { fallback = "raw", sizeMax = SIZE_MAX } = options;
+  const { format = detectFormat(bytes, fallback) } = options;
   if (format === "raw") {
     if (bytes.length === 0) throw new FirmwareError("FIRMWARE_EMPTY", "no data in the file");
     if (bytes.length > sizeMax)
@@ -41,14 +44,18 @@ export function readFirmware(bytes: Uint8Array, options: FirmwareOptions = {}): 
   return { format, ...joinRecords(records, sizeMax) };
 }
 
-/** By the first line that is not blank: a whole record of one of the text formats, or else the file is raw. */
-function detectFormat(bytes: Uint8Array): FirmwareFormat {
+/** By the first line that is not blank: a whole record of one of the text formats, or else what it is by its name. */
+function detectFormat(bytes: Uint8Array, fallback: FirmwareFormat): FirmwareFormat {
   const start = Buffer.from(bytes.buffer, bytes.byteOffset, Math.min(bytes.length, LINE_LENGTH_MAX)).toString("latin1");
   const first = /^\s*([^\r\n]*)/.exec(start)?.[1]?.trim() ?? "";
   if (/^:(?:[0-9A-Fa-f]{2}){5,}$/.test(first)) return "intel-hex";
   if (/^S[0-9](?:[0-9A-Fa-f]{2}){4,}$/.test(first)) return "s-record";
-  return "raw";
+  if (start.startsWith(ELF_MAGIC))
+    throw new FirmwareError("FIRMWARE_MALFORMED", "an ELF file; objcopy makes of it what goes into flash");
+  return fallback;
 }
+
+const ELF_MAGIC = "\u007fELF";
 
 /** The longest line of either format has 521 characters; blank ones may stand before it. */
 const LINE_LENGTH_MAX = 1024;

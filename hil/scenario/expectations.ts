@@ -9,6 +9,8 @@ export interface StepOutcome {
   readonly result: CampaignResult | undefined;
   /** The vehicle gateway lost its power, and the campaign with it. */
   readonly interrupted: boolean;
+  /** Faults whose moment did not come. */
+  readonly missed: readonly string[];
   /** How often each type of event came during the step. */
   readonly events: ReadonlyMap<string, number>;
 }
@@ -32,12 +34,13 @@ const verdictOf = ({ result, interrupted }: StepOutcome): string =>
   interrupted ? "interrupted" : (result?.verdict ?? "not ended");
 
 function* missesOf(expected: Expectation, outcome: StepOutcome): Generator<string> {
-  const { result, events } = outcome;
+  const { result, missed, events } = outcome;
   const verdict = verdictOf(outcome);
   if (verdict !== expected.verdict) yield `the campaign ended as ${verdict}, not ${expected.verdict}`;
   const code = result?.error?.code ?? "none";
   if (code !== (expected.error ?? code)) yield `the error is ${code}, not ${expected.error}`;
   for (const ecuResult of result?.ecus ?? []) yield* ecuMiss(expected, ecuResult);
+  for (const fault of missed) yield `the fault never struck: ${fault}`;
   for (const [type, atLeast] of Object.entries(expected.events ?? {})) {
     const count = events.get(type) ?? 0;
     if (count < atLeast) yield `${type} came ${count} times, not ${atLeast}`;

@@ -1,7 +1,7 @@
 import { type Duration, plus, us } from "../../emulator/kernel/time.ts";
 import type { Timeline } from "../../emulator/kernel/timeline.ts";
 import type { Trace, TraceEvent } from "../../emulator/kernel/trace.ts";
-import { eventType, type Trigger } from "./fault-schema.ts";
+import { eventType, type Trigger } from "./trigger-schema.ts";
 
 /**
  * Does something at a moment that is named by what the trace says: the nth event of a type, and a while after it.

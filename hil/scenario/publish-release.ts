@@ -1,11 +1,10 @@
 import { dirname, join, resolve } from "node:path";
 import { FileInvalidError } from "../bench/read-yaml.ts";
-import { readVehicle, vehiclePath } from "../bench/vehicle-file.ts";
 import { readKeys } from "../crypto/key-files.ts";
 import { makeKeys } from "../crypto/keys.ts";
 import { writePieces } from "../record/pieces.ts";
 import { publish } from "./publish.ts";
-import { readScenario } from "./scenario-file.ts";
+import { readScenario } from "./read-scenario.ts";
 
 interface PublishOptions {
   /** Which release of the scenario; the first one if not given. */
@@ -19,8 +18,7 @@ export type PublishRelease = (path: string, outDir: string, options: PublishOpti
 
 /** @throws {FileInvalidError} for a release that the scenario does not have */
 export const publishRelease: PublishRelease = async (path, outDir, options) => {
-  const scenario = await readScenario(path);
-  const vehicle = await readVehicle(vehiclePath(path, scenario.vehicle));
+  const { scenario, vehicle } = await readScenario(path);
   const name = options.release ?? (Object.keys(scenario.releases)[0] as string);
   const release = scenario.releases[name];
   if (release === undefined) throw new FileInvalidError(`${path} has no release "${name}"`);

@@ -9,16 +9,9 @@ import {
   type ReleaseDescription,
   signRelease,
 } from "../release/build-release.ts";
+import type { Publication } from "../system/update-system.ts";
 import type { Fault, FaultOf } from "./fault-schema.ts";
 import type { ScenarioRelease } from "./scenario-file.ts";
-
-/** What goes onto the server: a file and its detached signature. */
-export interface Publication {
-  readonly file: Uint8Array;
-  readonly signature: Uint8Array;
-  /** When it was made, by its own account. */
-  readonly builtAt: Date;
-}
 
 export interface PublishParts {
   readonly vehicle: Vehicle;
@@ -29,11 +22,13 @@ export interface PublishParts {
   readonly folder: string;
 }
 
+type SignedPublication = Publication & Required<Pick<Publication, "signature">>;
+
 /**
  * Builds, packs and signs a release, with what is to be wrong with it.
  * @throws {FileInvalidError} for an ECU that the vehicle does not have
  */
-export function publish(release: ScenarioRelease, faults: readonly Fault[], parts: PublishParts): Publication {
+export function publish(release: ScenarioRelease, faults: readonly Fault[], parts: PublishParts): SignedPublication {
   const description = describe(release, parts.vehicle);
   let contents = buildImages(description, parts.keys, parts.folder);
   for (const fault of faults) contents = spoilContents(contents, description, fault, parts);
@@ -42,7 +37,7 @@ export function publish(release: ScenarioRelease, faults: readonly Fault[], part
   const { signature } = signRelease(bytes, stranger ? parts.strangerKeys().package : parts.keys.package);
   let file = bytes;
   for (const fault of faults) file = spoilFile(file, fault);
-  return { file, signature, builtAt: new Date(release.builtAt) };
+  return { file, signature, version: release.version, builtAt: new Date(release.builtAt) };
 }
 
 function describe(release: ScenarioRelease, vehicle: Vehicle): ReleaseDescription {

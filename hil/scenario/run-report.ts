@@ -43,9 +43,12 @@ export interface SourceReport {
   /** The server, as the device addressed it. */
   readonly peer: string;
   readonly bytes: number;
+  /** Requests that came to nothing. */
   readonly retries: number;
   /** Wall clock. */
   readonly ms: number;
+  /** Packets that the transport sent again; absent where it does not tell. No part of the digest. */
+  readonly retransmissions?: number;
 }
 
 /** Everything a run has to say at its end: plain data, printed as it is by `otabench run --json`. */

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { packVersion } from "../../emulator/wire/version.ts";
-import { readYaml } from "../bench/read-yaml.ts";
+import { defaultSource, type SourceSettings, SYSTEM_NAMES, sourceSchema } from "../bench/source-schema.ts";
 import { fault } from "./fault-schema.ts";
 
 const version = z.string().refine((text) => packVersion(text) !== undefined, "is no version x.y.z");
@@ -43,25 +43,36 @@ const step = z.strictObject({
   expect: expectation,
 });
 
-const scenario = z.strictObject({
-  name: z.string(),
-  /** One sentence: what it shows. */
-  about: z.string().optional(),
-  vehicle: z.string(),
-  seed: z.union([z.string(), z.int()]).default("1"),
-  system: z.enum(["https"]).default("https"),
-  clock: z.enum(["virtual", "real"]).default("virtual"),
-  /** The run is given up after that much time on its timeline. */
-  timeoutS: z.number().min(1).max(86_400).default(3_600),
-  releases: z.record(z.string(), release),
-  steps: z.array(step).min(1),
-});
+export const scenarioSchema = z
+  .strictObject({
+    name: z.string(),
+    /** One sentence: what it shows. */
+    about: z.string().optional(),
+    vehicle: z.string(),
+    seed: z.union([z.string(), z.int()]).default("1"),
+    /** Short for a `source` of that system as it is by default. */
+    system: z.enum(SYSTEM_NAMES).optional(),
+    /** Which update system carries the packages, and how; that of the vehicle, if neither is given. */
+    source: sourceSchema.optional(),
+    clock: z.enum(["virtual", "real"]).default("virtual"),
+    /** The run is given up after that much time on its timeline. */
+    timeoutS: z.number().min(1).max(86_400).default(3_600),
+    releases: z.record(z.string(), release),
+    steps: z.array(step).min(1),
+  })
+  .refine(({ system, source }) => system === undefined || source === undefined || system === source.system, {
+    path: ["source", "system"],
+    message: "is another one than `system`",
+  });
 
 /** A scenario file: what is done to a vehicle and what must come of it. (docs/scenarios.md) */
-export type Scenario = z.infer<typeof scenario>;
+export type Scenario = z.infer<typeof scenarioSchema>;
 export type ScenarioStep = z.infer<typeof step>;
 export type ScenarioRelease = z.infer<typeof release>;
 export type Expectation = z.infer<typeof expectation>;
 
-/** @throws {FileInvalidError} @throws {LinkError} FILE_UNREADABLE */
-export const readScenario = (path: string): Promise<Scenario> => readYaml(path, scenario);
+/** Where the vehicle of a scenario gets its packages from. */
+export function sourceOf({ source, system }: Scenario, ofVehicle: SourceSettings): SourceSettings {
+  if (source !== undefined) return source;
+  return system === undefined || system === ofVehicle.system ? ofVehicle : defaultSource(system);
+}

@@ -105,7 +105,7 @@ export class ScenarioRun {
       await this.#runFor(SETTLE);
       const result = this.#results[results];
       for (const { ecu, verdict } of result?.ecus ?? []) this.ledger.judge(ecu, verdict);
-      const report = judge(step, { result, interrupted: faults.interrupted, events });
+      const report = judge(step, { result, interrupted: faults.interrupted, missed: faults.missed, events });
       return end === "done" ? report : notEnded(report, end);
     } finally {
       stop();
@@ -115,6 +115,11 @@ export class ScenarioRun {
 
   end(verdict: string): void {
     this.bench.world.trace.record(this.#now, "bench", "run.ended", { verdict });
+  }
+
+  /** See {@link HostDriver}. */
+  get retransmissions(): number | undefined {
+    return this.#side.driver.retransmissions();
   }
 
   async close(): Promise<void> {

@@ -25,10 +25,18 @@ export class SourceLedger {
     });
   }
 
-  /** @param peer the server as the device addresses it @returns undefined when nothing was ever offered */
-  report(peer: string): SourceReport | undefined {
+  /** @param peer the server as the device addresses it @param retransmissions of the transport, where it tells
+   * @returns undefined when nothing was ever offered */
+  report(peer: string, retransmissions: number | undefined): SourceReport | undefined {
     const system = this.#system;
     if (system === undefined) return undefined;
-    return { system, peer, bytes: this.#bytes, retries: this.#failures, ms: Math.round(this.#ms) };
+    return {
+      system,
+      peer,
+      bytes: this.#bytes,
+      retries: this.#failures,
+      ms: Math.round(this.#ms),
+      ...(retransmissions === undefined ? {} : { retransmissions }),
+    };
   }
 }

@@ -18,6 +18,17 @@ describe("the ledger of fidelity", () => {
     expect(faults).toEqual([]);
   });
 
+  it("lists each of its pages on the first one", () => {
+    const first = readFileSync("docs/fidelity.md", "utf8");
+    const pages = ledgerPages(ROOT).filter((page) => page !== "docs/fidelity.md");
+    expect(pages.filter((page) => !first.includes(`](${page.replace("docs/", "")})`))).toEqual([]);
+  });
+
+  it("has each model once", () => {
+    const models = rows.map(({ model }) => model);
+    expect(rows.filter(({ model }, index) => models.indexOf(model) !== index).map(({ place }) => place)).toEqual([]);
+  });
+
   it("gives each row a model, a clause and something it does", () => {
     expect(rows.filter(({ model, clause, does }) => model === "" || clause === "" || does === "")).toEqual([]);
   });

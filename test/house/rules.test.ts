@@ -180,6 +180,16 @@ describe("a pure room", () => {
     ["import()", 'const x = import("./y.ts");', "dynamicImport import()"],
     ["Math.random", "const x = Math.random();", "restrictedGlobal Math.random"],
     ["Date", "const x = new Date();", "restrictedGlobal Date"],
+    ["Math in another name", "const m = Math; const x = m.random();", "restrictedGlobal Math"],
+    ["Math by brackets", 'const x = Math["random"]();', "restrictedGlobal Math"],
+    ["random out of Math", "const { random } = Math;", "restrictedGlobal Math"],
+    ["Math out of globalThis", 'const x = globalThis["Math"].random();', "restrictedGlobal globalThis"],
+    ["a global that it declares itself", "declare const process: { exit(): void }; process.exit();", "ambient declare"],
+    ["a declared module", 'declare module "x" {}', "ambient declare"],
+    ["a timer of AbortSignal", "const s = AbortSignal.timeout(5);", "restrictedGlobal AbortSignal"],
+    ["a promise of Array", "const p = Array.fromAsync([1]);", "promise fromAsync"],
+    ["code out of a text", 'const f = new Function("return 1");', "restrictedGlobal Function"],
+    ["the clock of Temporal", "const x = Temporal.Now.instant();", "restrictedGlobal Temporal"],
     ["a timer", "setTimeout(f, 1);", "restrictedGlobal setTimeout"],
     ["Buffer as a type", "let x: Buffer;", "restrictedGlobal Buffer"],
   ])("must not have %s", (_what, text, expected) => {
@@ -191,6 +201,29 @@ describe("a pure room", () => {
     expect(rulesOf("function f(crypto: C, process: P) { return crypto.process(process); }")).toEqual([]);
     expect(rulesOf("interface A { Date: number; fetch(): void }\nexport const a = { Date: 1, fetch: 2 };")).toEqual([]);
     expect(rulesOf("// await a Promise of Date\nconst text = 'async';")).toEqual([]);
+  });
+
+  it("may use the rest of Math, and brand its types", () => {
+    expect(rulesOf("const x = Math.max(1, Math.PI);")).toEqual([]);
+    expect(rulesOf("declare const brand: unique symbol;")).toEqual([]);
+  });
+
+  it.each([
+    "biome-ignore",
+    "oxlint-disable-next-line",
+    "eslint-disable",
+    "@ts-ignore",
+    "@ts-nocheck",
+    "@ts-expect-error",
+  ])("has no comment that switches off a guard: %s", (name) => {
+    for (const [before, after] of [
+      ["//", ""],
+      ["/*", "*/"],
+    ]) {
+      const found = rulesOf(`const x = 1; ${before} ${name} ${after}\n`, "test/x.test.ts");
+      expect(found).toEqual([expect.stringContaining("suppression")]);
+    }
+    expect(rulesOf(`const text = "${name}";\n`)).toEqual([]);
   });
 
   it("has files of 500 lines and functions of 70, and no more", () => {

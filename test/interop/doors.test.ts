@@ -5,10 +5,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { Prng } from "../../emulator/kernel/prng.ts";
-import { defaultUdsConfig } from "../../emulator/uds/config.ts";
-import { servicesOf } from "../../emulator/uds/services/index.ts";
 import { decodeDoip, encodeDoip } from "../../emulator/wire/doip.ts";
 import { writeEcuImage } from "../../hil/release/ecu-image.ts";
+import { type ServiceOnPage, servicesOnPage } from "../support/ecu-page.ts";
 import { describeWithJudge } from "../support/judges.ts";
 import { askPython, RunningVehicle } from "./support/running-vehicle.ts";
 import { describeCapture } from "./tshark-suite.ts";
@@ -131,7 +130,7 @@ describeWithJudge("python3-scapy", "scapy as tester of a running vehicle", () =>
   });
 
   it(
-    "finds with its scanner the sessions and services that the server has, and no others",
+    "finds with its scanner the sessions and services that docs/protocols/ecu.md tells of, and no others",
     async () => {
       const running = await up("--slcan", "vcan0=0");
       const asked = [...range(0x10, 0x3f), ...range(0x83, 0x88)].map((sid) => sid.toString(16));
@@ -177,10 +176,13 @@ function kindOf(said: string | undefined): Kind {
   return said === "7f" ? "other session" : "there";
 }
 
+/** Of what can be configured the vehicle has 84. */
+const SERVICES: readonly ServiceOnPage[] = servicesOnPage().filter(({ sid, optional }) => !optional || sid === 0x84);
+
 function kindExpected(sid: string, session: number): Kind {
-  const service = servicesOf(defaultUdsConfig()).get(Number.parseInt(sid, 16));
+  const service = SERVICES.find((each) => each.sid === Number.parseInt(sid, 16));
   if (service === undefined) return "unknown";
-  return service.sessions.some((each) => each === session) ? "there" : "other session";
+  return service.sessions.includes(session) ? "there" : "other session";
 }
 
 const range = (from: number, to: number): number[] => Array.from({ length: to - from }, (_, index) => from + index);

@@ -7,14 +7,14 @@ import { RUNS, TIMEOUT_MS } from "./runs.ts";
 
 /** Longer than any input should take, and shorter than for ever. */
 const PATIENCE_MS = 2_000;
-const ROOMS = ["emulator/wire", "gateway/package"];
+const ROOMS = ["emulator/wire", "gateway/package", "gateway/source/srup"];
 /** How functions are called that make something out of what came from outside. */
 const DECODES = /^(?:decode|read|open|from|pack|parse|unpack|check|compare)|Framer$|Text$|^swpg(?:Plain|Ecu|TargetId)$/;
 /** They have such names and take values of our own. */
-const OURS = ["versionText", "putText"];
+const OURS = ["versionText", "putText", "encodeText", "identityText"];
 
 describe("every decoder", () => {
-  it("of the wire and of packages is in the table", async () => {
+  it("of the wire, of packages and of messages is in the table", async () => {
     const found: string[] = [];
     for (const room of ROOMS) {
       for (const name of readdirSync(room)) {

@@ -28,16 +28,8 @@ import { nodeCrypto } from "../../hil/crypto/node-crypto.ts";
 import { seededP256Key } from "../../hil/crypto/seeded-keys.ts";
 import { signingKey } from "../../hil/crypto/signing-key.ts";
 import { buildImage } from "../../hil/release/build-image.ts";
-
-/** One function that takes bytes from outside. It must end, and throw nothing but what it says it throws. */
-export interface Decoder {
-  /** Right inputs, to be changed. */
-  readonly samples: readonly Uint8Array[];
-  /** Of bytes at random; 64 unless told. */
-  readonly lengthMax?: number;
-  /** @throws {Error} when the result can't be right */
-  readonly decode: (bytes: Uint8Array) => void;
-}
+import type { Decoder } from "./decoder.ts";
+import { SRUP_DECODERS } from "./srup-decoders.ts";
 
 const VECTORS = "fixtures/vectors/ota";
 const VIN = "KMHXX00XXXX000001";
@@ -102,7 +94,7 @@ function framer(bytes: Uint8Array): void {
   }
 }
 
-/** Every decoder of emulator/wire and gateway/package, by the name of its function. */
+/** Every decoder of emulator/wire, gateway/package and gateway/source/srup, by the name of its function. */
 export const DECODERS: Readonly<Record<string, Decoder>> = {
   decodeNPdu: {
     samples: FRAMES,
@@ -207,4 +199,5 @@ export const DECODERS: Readonly<Record<string, Decoder>> = {
       }
     },
   },
+  ...SRUP_DECODERS,
 };

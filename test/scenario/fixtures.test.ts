@@ -24,6 +24,8 @@ const PROMISED = [
   "power-cut-vehicle-gateway",
   "lost-frame",
   "programming-failure",
+  "endless-pending",
+  "reset-in-the-middle",
 ];
 
 describe("every scenario file", () => {

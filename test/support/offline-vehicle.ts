@@ -45,6 +45,10 @@ class MemoryDriver implements HostDriver {
     this.#answers.delete(id);
   }
 
+  retransmissions(): undefined {
+    return undefined;
+  }
+
   async close(): Promise<void> {}
 }
 

@@ -2,7 +2,7 @@ import { Pump } from "../../emulator/kernel/pump.ts";
 import { Scheduler } from "../../emulator/kernel/scheduler.ts";
 import { plus, RUN_START, s } from "../../emulator/kernel/time.ts";
 import type { HostAnswer } from "../../gateway/source/host-request.ts";
-import type { Offer, SourceInput, SourceOutput, UpdateSource } from "../../gateway/source/update-source.ts";
+import type { Inventory, Offer, SourceInput, SourceOutput, UpdateSource } from "../../gateway/source/update-source.ts";
 import { HostGate } from "../../hil/bench/host-gate.ts";
 import { VirtualClock } from "../../hil/clock/virtual-clock.ts";
 import type { HostDriver } from "../../hil/link/host-driver.ts";
@@ -84,8 +84,8 @@ export class VehicleSource {
     this.#pump.push({ type: "answer", request, answer });
   }
 
-  async look(): Promise<SourceOutput | undefined> {
-    this.begin({ type: "look", inventory: NO_INVENTORY });
+  async look(inventory: Inventory = NO_INVENTORY): Promise<SourceOutput | undefined> {
+    this.begin({ type: "look", inventory });
     await this.#vehicles.settled();
     return this.end;
   }

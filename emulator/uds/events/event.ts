@@ -9,6 +9,8 @@ export const EventType = {
   ReportActivatedEvents: 0x04,
   StartResponseOnEvent: 0x05,
   ClearResponseOnEvent: 0x06,
+  OnComparisonOfValues: 0x07,
+  ReportMostRecentDtcOnStatusChange: 0x08,
 } as const;
 
 /** How long the eventTypeRecord of each kind of event is. */
@@ -16,6 +18,8 @@ export const RECORD_LENGTH: ReadonlyMap<number, number> = new Map([
   [EventType.OnDtcStatusChange, 1],
   [EventType.OnTimerInterrupt, 1],
   [EventType.OnChangeOfDataIdentifier, 2],
+  [EventType.OnComparisonOfValues, 10],
+  [EventType.ReportMostRecentDtcOnStatusChange, 1],
 ]);
 
 /** One event that was set up. */
@@ -36,6 +40,10 @@ export interface UdsEvent {
     readonly last: string;
   };
 }
+
+/** What tells of an event in a message: the request that it answers is told only where a tester has given it. */
+export const toldRequest = ({ type, respond }: UdsEvent): Uint8Array | readonly number[] =>
+  type === EventType.ReportMostRecentDtcOnStatusChange ? [] : respond;
 
 export function stopped(event: UdsEvent): UdsEvent {
   const { active: _, ...rest } = event;

@@ -1,6 +1,8 @@
 import { type Duration, earliest, type Instant, plus } from "../../kernel/time.ts";
 import { toHex } from "../../wire/text.ts";
+import { dataOf } from "../identifiers.ts";
 import { type ServiceContext, uint16 } from "../service.ts";
+import { comparedValue, holds, readComparison } from "./comparison.ts";
 import { EventType, stopped, type UdsEvent } from "./event.ts";
 
 const INFINITE_WINDOW = 0x02;
@@ -17,18 +19,33 @@ function intervalOf({ type, record }: UdsEvent, { config }: ServiceContext): Dur
 }
 
 /** What an event watches, as a text that is another one when it has changed. */
-function watched({ type, record }: UdsEvent, { host, memory }: ServiceContext): string {
+function watched({ type, record, active }: UdsEvent, context: ServiceContext): string {
+  if (type === EventType.OnComparisonOfValues) return compared(record, active?.last === HOLDS, context);
   if (type === EventType.OnChangeOfDataIdentifier) {
-    const did = uint16(record, 0);
-    const data = did === ACTIVE_SESSION ? Uint8Array.of(memory.session) : host.readData(did);
+    const data = dataOf(uint16(record, 0), context);
     return data === undefined ? "" : toHex(data);
   }
-  if (type !== EventType.OnDtcStatusChange) return "";
-  const mask = record[0] as number;
-  return (host.dtc?.list() ?? []).map(({ code, status }) => `${code} ${status & mask}`).join();
+  if (type !== EventType.OnDtcStatusChange && type !== EventType.ReportMostRecentDtcOnStatusChange) return "";
+  const mask = type === EventType.OnDtcStatusChange ? (record[0] as number) : ANY_STATUS;
+  return (context.host.dtc?.list() ?? []).map(({ code, status }) => `${code} ${status & mask}`).join();
 }
 
-const ACTIVE_SESSION = 0xf186;
+const ANY_STATUS = 0xff;
+const HOLDS = "holds";
+
+function compared(record: Uint8Array, held: boolean, context: ServiceContext): string {
+  const comparison = readComparison(record);
+  const data = comparison === undefined ? undefined : dataOf(comparison.did, context);
+  if (comparison === undefined || data === undefined) return "";
+  const value = comparedValue(comparison, data);
+  return value !== undefined && holds(comparison, value, held) ? HOLDS : "";
+}
+
+/** A timer strikes at each turn, a comparison when it begins to hold, all others when something has changed. */
+function hasStruck(type: number, before: string, last: string): boolean {
+  if (type === EventType.OnTimerInterrupt) return true;
+  return last !== before && (type !== EventType.OnComparisonOfValues || last === HOLDS);
+}
 
 export function started(event: UdsEvent, context: ServiceContext): UdsEvent {
   const { now } = context;
@@ -51,7 +68,7 @@ export function lookedAt(event: UdsEvent, idle: boolean, context: ServiceContext
   const dueAt = plus(now, intervalOf(event, context));
   if (!idle) return [false, { ...event, active: { ...active, dueAt } }];
   const last = watched(event, context);
-  const happened = event.type === EventType.OnTimerInterrupt || last !== active.last;
+  const happened = hasStruck(event.type, active.last, last);
   return [happened, { ...event, active: { ...active, dueAt, last } }];
 }
 

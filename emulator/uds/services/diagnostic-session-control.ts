@@ -22,11 +22,11 @@ export const diagnosticSessionControl: Service = {
   ]),
   run(request, context) {
     const { config, memory } = context;
-    if (request.length !== 2) return WRONG_LENGTH;
     const session = ((request[1] as number) & 0x7f) as Session;
     const fromWrongSession =
       session === Session.Programming && !config.programmingFromDefault && !NON_DEFAULT.includes(memory.session);
     if (fromWrongSession) return negative(Nrc.SubFunctionNotSupportedInActiveSession);
+    if (request.length !== 2) return WRONG_LENGTH;
     const p2 = Math.round(toMs(config.p2Server));
     const p2Star = Math.round(toMs(config.p2StarServer) / P2_STAR_STEP_MS);
     changeSession(session, context);

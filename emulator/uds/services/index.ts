@@ -21,6 +21,7 @@ import { requestTransferExit } from "./request-transfer-exit.ts";
 import { requestUpload } from "./request-upload.ts";
 import { responseOnEvent } from "./response-on-event.ts";
 import { routineControl } from "./routine-control.ts";
+import { securedDataTransmission } from "./secured-data-transmission.ts";
 import { securityAccess } from "./security-access.ts";
 import { testerPresent } from "./tester-present.ts";
 import { transferData } from "./transfer-data.ts";
@@ -63,6 +64,9 @@ const FAMILY: ReadonlyMap<number, Service> = byNumber(FAMILY_BOOTLOADER);
 /** The services of a server that is configured so, by SID. */
 export function servicesOf(config: UdsConfig): ReadonlyMap<number, Service> {
   if (config.dialect === "familyBootloader") return FAMILY;
-  const optional = config.authentication === undefined ? [] : [authentication];
+  const optional = [
+    ...(config.authentication === undefined ? [] : [authentication]),
+    ...(config.secured === undefined ? [] : [securedDataTransmission]),
+  ];
   return optional.length === 0 ? SERVICES : new Map([...SERVICES, ...byNumber(optional)]);
 }

@@ -1,6 +1,9 @@
+import { DtcReport } from "../../wire/dtc.ts";
 import { Nrc, Sid } from "../../wire/uds.ts";
-import { EventType, encodeEvents, RECORD_LENGTH, stopped, type UdsEvent } from "../events/event.ts";
+import { comparedValue, readComparison } from "../events/comparison.ts";
+import { EventType, encodeEvents, RECORD_LENGTH, stopped, toldRequest, type UdsEvent } from "../events/event.ts";
 import { started, windowOf } from "../events/watch.ts";
+import { dataOf, ownRule } from "../identifiers.ts";
 import {
   ALL_SESSIONS,
   type Answer,
@@ -19,6 +22,13 @@ const TYPE_MASK = 0x3f;
 const RECORD_OFFSET = 3;
 const RESPOND_MAX = 32;
 const TIMER_RATES = 3;
+/** What an event of type 08 may tell. */
+const DTC_REPORTS: readonly number[] = [
+  DtcReport.FirstTestFailedDtc,
+  DtcReport.FirstConfirmedDtc,
+  DtcReport.MostRecentTestFailedDtc,
+  DtcReport.MostRecentConfirmedDtc,
+];
 /** What may be answered when an event has happened. */
 const RESPONDING: readonly number[] = [Sid.ReadDtcInformation, Sid.ReadDataByIdentifier];
 
@@ -38,7 +48,7 @@ export const responseOnEvent: Service = {
     const type = octet & TYPE_MASK;
     const recordLength = RECORD_LENGTH.get(type);
     if (recordLength !== undefined) return setUp(request, recordLength, context);
-    if (type > EventType.ClearResponseOnEvent) return negative(Nrc.SubFunctionNotSupported);
+    if (type > EventType.ReportMostRecentDtcOnStatusChange) return negative(Nrc.SubFunctionNotSupported);
     if (request.length !== RECORD_OFFSET) return WRONG_LENGTH;
     if (windowOf(request[2] as number, context) === undefined) return negative(Nrc.RequestOutOfRange);
     return type === EventType.ReportActivatedEvents ? report(octet & 0x7f, context) : control(request, context);
@@ -49,18 +59,22 @@ function setUp(request: Uint8Array, recordLength: number, context: ServiceContex
   const { config, memory } = context;
   const octet = (request[1] as number) & 0x7f;
   const respondOffset = RECORD_OFFSET + recordLength;
-  if (request.length <= respondOffset) return WRONG_LENGTH;
+  const type = octet & TYPE_MASK;
+  const dtcReport = type === EventType.ReportMostRecentDtcOnStatusChange;
+  if (dtcReport ? request.length !== respondOffset : request.length <= respondOffset) return WRONG_LENGTH;
   const event: UdsEvent = {
-    type: octet & TYPE_MASK,
+    type,
     window: request[2] as number,
     record: request.slice(RECORD_OFFSET, respondOffset),
-    respond: request.slice(respondOffset),
+    respond: dtcReport
+      ? Uint8Array.of(Sid.ReadDtcInformation, request[RECORD_OFFSET] as number)
+      : request.slice(respondOffset),
   };
   const nrc = fault(event, context);
   if (nrc !== undefined) return negative(nrc);
   const others = memory.events.filter((other) => !isSame(other, event));
   if (others.length >= config.events.countMax) return negative(Nrc.ConditionsNotCorrect);
-  const response = [octet, 0x00, event.window, ...event.record, ...event.respond];
+  const response = [octet, 0x00, event.window, ...event.record, ...toldRequest(event)];
   return kept([...others, event], octet, response, context);
 }
 
@@ -68,9 +82,13 @@ function setUp(request: Uint8Array, recordLength: number, context: ServiceContex
 const isSame = (one: UdsEvent, other: UdsEvent): boolean =>
   one.type === other.type && one.record.every((octet, index) => octet === other.record[index]);
 
-function fault({ type, window, record, respond }: UdsEvent, context: ServiceContext): Nrc | undefined {
+function fault(event: UdsEvent, context: ServiceContext): Nrc | undefined {
+  const { window, respond } = event;
   const known = windowOf(window, context) !== undefined && RESPONDING.includes(respond[0] as number);
-  if (!known || respond.length > RESPOND_MAX) return Nrc.RequestOutOfRange;
+  return known && respond.length <= RESPOND_MAX ? recordFault(event, context) : Nrc.RequestOutOfRange;
+}
+
+function recordFault({ type, record }: UdsEvent, context: ServiceContext): Nrc | undefined {
   const first = record[0] as number;
   if (type === EventType.OnTimerInterrupt) {
     return first >= 1 && first <= TIMER_RATES ? undefined : Nrc.RequestOutOfRange;
@@ -79,7 +97,20 @@ function fault({ type, window, record, respond }: UdsEvent, context: ServiceCont
     const mask = context.host.dtc?.statusAvailabilityMask ?? 0;
     return (first & mask) === 0 ? Nrc.RequestOutOfRange : undefined;
   }
-  return accessNrc(context.host.dids.get(uint16(record, 0))?.read, context.memory);
+  if (type === EventType.ReportMostRecentDtcOnStatusChange) {
+    return context.host.dtc === undefined || !DTC_REPORTS.includes(first) ? Nrc.RequestOutOfRange : undefined;
+  }
+  if (type === EventType.OnComparisonOfValues) return comparisonFault(record, context);
+  return accessNrc(ownRule(uint16(record, 0), context)?.read, context.memory);
+}
+
+function comparisonFault(record: Uint8Array, context: ServiceContext): Nrc | undefined {
+  const comparison = readComparison(record);
+  if (comparison === undefined) return Nrc.RequestOutOfRange;
+  const nrc = accessNrc(ownRule(comparison.did, context)?.read, context.memory);
+  if (nrc !== undefined) return nrc;
+  const data = dataOf(comparison.did, context);
+  return data === undefined || comparedValue(comparison, data) === undefined ? Nrc.RequestOutOfRange : undefined;
 }
 
 /** Stop, start, clear. */
@@ -119,6 +150,6 @@ function kept(events: readonly UdsEvent[], octet: number, rest: readonly number[
 
 function report(octet: number, { memory }: ServiceContext): Answer {
   const active = memory.events.filter((event) => event.active !== undefined);
-  const each = active.flatMap(({ type, window, record, respond }) => [type, window, ...record, ...respond]);
+  const each = active.flatMap((event) => [event.type, event.window, ...event.record, ...toldRequest(event)]);
   return positive(Sid.ResponseOnEvent, octet, active.length, ...each);
 }

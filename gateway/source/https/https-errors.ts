@@ -59,6 +59,8 @@ export function hostFailure(code: string, reason: string, begun: boolean): Sourc
       return failure("SOURCE_UNTRUSTED", reason, false);
     case "HOST_TLS":
       return failure("SOURCE_TLS", reason, false);
+    case "HOST_PROTOCOL":
+      return protocolFailure(reason, "RFC 9112, 2.2");
     case "HOST_BODY_TOO_LONG":
       return failure("SOURCE_TOO_LARGE", reason, false);
     default:

@@ -44,6 +44,7 @@ export interface HttpsSourceState {
  */
 export class HttpsSource implements UpdateSource {
   readonly system = "https";
+  readonly kind = "http";
   readonly #config: WholeHttpsSourceConfig;
   readonly #outputs: SourceOutput[] = [];
   #state: State = { name: "idle" };

@@ -5,7 +5,7 @@ import { createServer, type Server } from "node:https";
 import type { AddressInfo, Socket } from "node:net";
 import { LinkError, UsageError } from "../../../emulator/kernel/errors.ts";
 import { tlsVersions } from "../../link/tls-suites.ts";
-import { FaultSet, type HttpsFault } from "./faults.ts";
+import { FaultSet, type ServerFault } from "../server-faults.ts";
 import { selectBytes } from "./select-bytes.ts";
 import { sendBody } from "./send-body.ts";
 
@@ -41,7 +41,7 @@ export interface HttpsServerOptions {
   readonly tlsMin?: "1.3" | "1.2";
   /** What is published: path, such as "/firmware_v2.bin", and bytes. Nothing else can be had. */
   readonly files?: Readonly<Record<string, Uint8Array>>;
-  readonly faults?: readonly HttpsFault[];
+  readonly faults?: readonly ServerFault[];
   /** 256 if not given; further ones are closed at once. */
   readonly connectionsMax?: number;
   readonly onEvent?: (event: HttpsServerEvent) => void;
@@ -56,7 +56,7 @@ export interface HttpsServer {
   publish(path: string, data: Uint8Array, modified?: Date): void;
   withdraw(path: string): void;
   /** From now on these are on and no others; counts start again. */
-  setFaults(faults: readonly HttpsFault[]): void;
+  setFaults(faults: readonly ServerFault[]): void;
   /** Cuts all connections, and ends when the port is free. */
   close(): Promise<void>;
 }
@@ -141,7 +141,7 @@ class FileServer implements HttpsServer {
     this.#files.delete(path);
   }
 
-  setFaults(faults: readonly HttpsFault[]): void {
+  setFaults(faults: readonly ServerFault[]): void {
     this.#faults = new FaultSet(faults);
     if (this.#isGone()) for (const socket of this.#sockets) socket.destroy();
   }

@@ -1,7 +1,7 @@
+import type { AddressInfo, Socket } from "node:net";
+import { createServer } from "node:tls";
 import { HttpsSource } from "../../../gateway/source/https/https-source.ts";
-import { makeKeys, makeTls } from "../../../hil/crypto/keys.ts";
-import { nodeCrypto } from "../../../hil/crypto/node-crypto.ts";
-import { signWith } from "../../../hil/crypto/signing-key.ts";
+import { makeTls } from "../../../hil/crypto/keys.ts";
 import { HttpDriver } from "../../../hil/link/http-driver.ts";
 import { startHttpsServer } from "../../../hil/server/https/https-server.ts";
 import { testTls } from "../../support/https-client.ts";
@@ -9,13 +9,31 @@ import { testUpdateSystem } from "./suite.ts";
 import type { UpdateServerRig } from "./update-system.ts";
 
 const PATH = "/firmware_v2.bin";
-const owner = makeKeys("owner").package;
-const stranger = makeKeys("stranger").package;
 const otherCa = makeTls("another authority").ca;
+
+/** Answers whatever is asked in a version of HTTP that there is not. */
+async function startStranger(): Promise<{ url: string; close: () => void }> {
+  const { certificate, privateKey } = testTls();
+  const sockets = new Set<Socket>();
+  const server = createServer({ cert: certificate, key: privateKey, minVersion: "TLSv1.3" }, (socket) => {
+    sockets.add(socket);
+    socket.on("error", () => {});
+    socket.once("data", () => socket.end("HTTP/7.3 200 OK\r\nContent-Length: 0\r\n\r\n"));
+  });
+  const { promise, resolve } = Promise.withResolvers<void>();
+  server.listen(0, "127.0.0.1", resolve);
+  await promise;
+  const close = (): void => {
+    server.close();
+    for (const socket of sockets) socket.destroy();
+  };
+  return { url: `https://127.0.0.1:${(server.address() as AddressInfo).port}`, close };
+}
 
 async function start(): Promise<UpdateServerRig> {
   const { certificate, privateKey, ca } = testTls();
   const server = await startHttpsServer({ certificate, privateKey });
+  const closing: (() => void)[] = [];
   return {
     publish(release) {
       if (release === undefined) {
@@ -23,7 +41,7 @@ async function start(): Promise<UpdateServerRig> {
         server.withdraw(`${PATH}.sig`);
       } else {
         server.publish(PATH, release.file);
-        server.publish(`${PATH}.sig`, signWith(release.signed ? owner : stranger, release.file));
+        server.publish(`${PATH}.sig`, release.signature);
       }
     },
     makeSource: ({ sizeMax, trusting = true }) =>
@@ -38,15 +56,22 @@ async function start(): Promise<UpdateServerRig> {
     slow: (bytesPerSecond) => server.setFaults([{ name: "slow", bytesPerSecond }]),
     gone: () => server.setFaults([{ name: "gone" }]),
     healthy: () => server.setFaults([]),
-    close: () => server.close(),
+    async strangeVersion() {
+      const stranger = await startStranger();
+      closing.push(stranger.close);
+      return new HttpsSource({ baseUrl: stranger.url, ca });
+    },
+    async close() {
+      for (const each of closing) each();
+      await server.close();
+    },
   };
 }
 
 testUpdateSystem({
   name: "https",
   resumes: true,
+  offersByVersion: false,
   start,
   makeDriver: () => new HttpDriver(),
-  verify: (file, signature) =>
-    signature !== undefined && nodeCrypto.verify(signature.algorithm, owner.publicKey, file, signature.signature),
 });

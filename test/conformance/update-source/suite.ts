@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { Prng } from "../../../emulator/kernel/prng.ts";
 import type { SourceOutput } from "../../../gateway/source/update-source.ts";
 import { type VehicleSource, Vehicles } from "../../support/vehicles.ts";
+import { INVENTORY, isOwners, packageFor, pipelineVerdict, signatureOf } from "./releases.ts";
 import type { DeviceOptions, UpdateServerRig, UpdateSystem } from "./update-system.ts";
 
 const SEED = process.env.OTABENCH_SEED ?? "20261121";
@@ -15,9 +16,12 @@ export function testUpdateSystem(system: UpdateSystem): void {
   let rig: UpdateServerRig;
   let fleets: Vehicles[];
 
+  const publish = (content: Uint8Array, { byOwner = true, version = "2.0.0" } = {}): void =>
+    rig.publish({ file: content, signature: signatureOf(content, byOwner), version });
+
   beforeEach(async () => {
     rig = await system.start();
-    rig.publish({ file, signed: true });
+    publish(file);
     fleets = [];
   });
   afterEach(async () => {
@@ -37,7 +41,7 @@ export function testUpdateSystem(system: UpdateSystem): void {
 
   const verified = (vehicle: VehicleSource): boolean => {
     const { end } = vehicle;
-    return end?.type === "fetched" && system.verify(vehicle.received, end.signature);
+    return end?.type === "fetched" && isOwners(vehicle.received, end.signature);
   };
   const expectWhole = (vehicle: VehicleSource, content: Uint8Array): void => {
     expect(vehicle.end).toMatchObject({ type: "fetched", size: content.length });
@@ -125,7 +129,7 @@ export function testUpdateSystem(system: UpdateSystem): void {
     });
 
     it("delivers a file with somebody else's signature, which then does not verify", async () => {
-      rig.publish({ file, signed: false });
+      publish(file, { byOwner: false });
       const vehicle = makeVehicle();
       await vehicle.fetch(await vehicle.offer());
       expect(vehicle.received).toEqual(file);
@@ -136,7 +140,7 @@ export function testUpdateSystem(system: UpdateSystem): void {
       const vehicle = makeVehicle();
       const offer = await vehicle.offer();
       rig.cutAfter(150_000, 1);
-      atPiece(vehicle, 2, () => rig.publish({ file: other, signed: true }));
+      atPiece(vehicle, 2, () => publish(other));
       await vehicle.fetch(offer);
       expectWhole(vehicle, other);
     });
@@ -197,7 +201,7 @@ export function testUpdateSystem(system: UpdateSystem): void {
     });
 
     it("takes an empty file for none", async () => {
-      rig.publish({ file: new Uint8Array(0), signed: true });
+      publish(new Uint8Array(0));
       const vehicle = makeVehicle();
       const looked = await vehicle.look();
       const end = looked?.type === "offer" ? await vehicle.fetch(looked.offer) : looked;
@@ -236,6 +240,31 @@ export function testUpdateSystem(system: UpdateSystem): void {
       const offer = await makeVehicle().offer();
       expect(await vehicle.fetch(offer)).toMatchObject(untrusted);
       expect(vehicle.received).toHaveLength(0);
+    });
+
+    it("brings a package that the pipeline takes, one for another vehicle, and one that is older than what is there", async () => {
+      const verdicts: string[] = [];
+      const outcome = async (bytes: Uint8Array, version: string): Promise<string> => {
+        publish(bytes, { version });
+        const vehicle = makeVehicle();
+        const looked = await vehicle.look(INVENTORY);
+        // a system that offers by version has nothing to offer here, or is found out offering it
+        if (looked?.type !== "offer") return looked?.type ?? "nothing";
+        const end = await vehicle.fetch(looked.offer);
+        return end?.type === "fetched" ? pipelineVerdict(vehicle.received, end.signature) : (end?.type ?? "nothing");
+      };
+      verdicts.push(await outcome(packageFor(INVENTORY.vin, "2.0.0"), "2.0.0"));
+      verdicts.push(await outcome(packageFor("KMHXX00XXXX000002", "2.0.0"), "2.0.0"));
+      verdicts.push(await outcome(packageFor(INVENTORY.vin, "1.0.0"), "1.0.0"));
+      expect(verdicts.slice(0, 2)).toEqual(["ok", "PACKAGE_TARGET_WRONG"]);
+      expect(verdicts[2]).toBe(system.offersByVersion ? "noOffer" : "PACKAGE_VERSION_OLDER");
+    });
+
+    it("takes nothing from a server that speaks an unknown version of the protocol", async () => {
+      const vehicles = new Vehicles(system.makeDriver(), [await rig.strangeVersion()]);
+      fleets.push(vehicles);
+      const [vehicle] = vehicles.all as [VehicleSource];
+      expect(await vehicle.look()).toMatchObject({ type: "failed", retryable: false });
     });
 
     it("reports how it ended, or says that it has", async () => {

@@ -1,11 +1,12 @@
-import type { DetachedSignature, UpdateSource } from "../../../gateway/source/update-source.ts";
+import type { UpdateSource } from "../../../gateway/source/update-source.ts";
 import type { HostDriver } from "../../../hil/link/host-driver.ts";
 
 /** A file as it is to be published. */
 interface Release {
   readonly file: Uint8Array;
-  /** False: the signature is one of somebody else. */
-  readonly signed: boolean;
+  readonly signature: Uint8Array;
+  /** x.y.z, for systems that offer by version. */
+  readonly version: string;
 }
 
 export interface DeviceOptions {
@@ -29,6 +30,8 @@ export interface UpdateServerRig {
   gone(): void;
   /** There again, and nothing wrong with it. */
   healthy(): void;
+  /** A device, before a server that speaks a version of the protocol that is not known. */
+  strangeVersion(): Promise<UpdateSource>;
   close(): Promise<void>;
 }
 
@@ -37,8 +40,8 @@ export interface UpdateSystem {
   readonly name: string;
   /** A fetch that was cut goes on where it ended; otherwise it starts again. */
   readonly resumes: boolean;
+  /** The server compares versions itself, and offers nothing that is not newer. */
+  readonly offersByVersion: boolean;
   start(): Promise<UpdateServerRig>;
   makeDriver(): HostDriver;
-  /** Whether the package pipeline would take it for what the owner of the right key released. */
-  verify(file: Uint8Array, signature: DetachedSignature | undefined): boolean;
 }

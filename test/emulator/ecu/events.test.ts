@@ -20,6 +20,47 @@ function ticks(bench: EcuBench): readonly string[] {
   return bench.responses.slice(from);
 }
 
+describe("an event of a record of the application", () => {
+  it("is answered when the record has changed", () => {
+    const bench = EcuBench.running();
+    bench.ask("10 03");
+    expect(bench.ask("86 03 02 9b 00 22 9b 00")).toBe("c6 03 00 02 9b 00 22 9b 00");
+    bench.ask("86 05 02");
+    expect(ticks(bench)).toEqual([expect.stringMatching(/^62 9b 00/), expect.stringMatching(/^62 9b 00/)]);
+    bench.ask("2f 9b 00 03 3c");
+    expect(ticks(bench)).toEqual(["62 9b 00 3c"]);
+  });
+
+  it("can't be set up where the record can't be read", () => {
+    const bench = EcuBench.running();
+    expect(bench.ask("86 03 02 f2 02 22 f1 86")).toBe("7f 86 31");
+    bench.ask("10 03");
+    expect(bench.ask("86 03 02 f2 02 22 f1 86")).toBe("7f 86 33");
+  });
+});
+
+describe("an event of a DTC", () => {
+  it.each([
+    ["0d", "59 0d"],
+    ["0b", "59 0b"],
+  ])("is answered with report %s whenever a status changes", (report, answer) => {
+    const bench = EcuBench.running();
+    expect(bench.ask(`86 08 02 ${report}`)).toBe(`c6 08 00 02 ${report}`);
+    bench.ask("86 05 02");
+    expect(bench.ask("86 04 02")).toBe(`c6 04 01 08 02 ${report}`);
+    expect(ticks(bench)).toEqual([]);
+    for (let count = 0; count < 2; count++) bench.push({ type: "tested", dtc: 0xc14687, failed: true });
+    const [told, ...more] = ticks(bench);
+    expect(told?.startsWith(answer)).toBe(true);
+    expect(told).toContain("c1 46 87");
+    expect(more).toEqual([]);
+  });
+
+  it("is refused for another report", () => {
+    expect(EcuBench.running().ask("86 08 02 02")).toBe("7f 86 31");
+  });
+});
+
 describe("an event that was stored", () => {
   it("runs again after a reset and after a power cut", () => {
     const bench = stored();

@@ -66,6 +66,27 @@ describe("an ECU at a low supply voltage", () => {
     expect(bench.update(image("1.1.0"))).toBe(`${UPDATED}, 1.1.0`);
   });
 
+  it.each([
+    ["a brown-out", [8999]],
+    ["a drop below the reset limit at once", [5000]],
+  ])("has the DTC of undervoltage failed and then passed after %s", (_, voltages) => {
+    const bench = EcuBench.running();
+    bench.ask("14 ff ff ff");
+    for (const millivolts of voltages) supply(bench, millivolts);
+    supply(bench, 12_000);
+    bench.untilRunning();
+    // testFailedSinceLastClear, pendingDTC and testFailedThisOperationCycle; the test itself passes again
+    expect(bench.ask("19 02 04")).toBe("59 02 ff f0 03 16 26");
+  });
+
+  it("has it failed while the voltage is low", () => {
+    const bench = EcuBench.running();
+    supply(bench, 5000);
+    supply(bench, 7000);
+    bench.untilRunning();
+    expect(bench.ask("19 02 01")).toBe("59 02 ff f0 03 16 27");
+  });
+
   it("remembers its voltage in a snapshot", () => {
     const bench = EcuBench.running();
     bench.enterProgramming();

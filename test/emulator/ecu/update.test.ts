@@ -285,8 +285,10 @@ describe("boot metadata of which both copies are lost", () => {
     const bench = EcuBench.running(smallEcu(), "1.0.0", { securityCounter: 3 });
     bench.powerOff();
     const state = bench.core.save();
-    const blank = state.dataFlash.memory.pieces.map(() => new Uint8Array(4096).fill(0xff));
-    bench.core.load({ ...state, dataFlash: { ...state.dataFlash, memory: { pieces: blank } } });
+    const { application } = state.areas;
+    const blank = application.dataFlash.memory.pieces.map(() => new Uint8Array(4096).fill(0xff));
+    const dataFlash = { ...application.dataFlash, memory: { pieces: blank } };
+    bench.core.load({ ...state, areas: { ...state.areas, application: { ...application, dataFlash } } });
     bench.powerOn();
     expect(bench.core.running?.bank).toBe("none");
     bench.enterProgramming();

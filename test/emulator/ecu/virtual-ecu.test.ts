@@ -157,8 +157,8 @@ describe("a fork", () => {
 
   it("shares the flash with the run it was taken of", () => {
     const bench = started();
-    const first = bench.ecu.save().core.codeFlash.memory.pieces;
-    const second = bench.ecu.save().core.codeFlash.memory.pieces;
+    const first = bench.ecu.save().core.areas.application.flash.memory.pieces;
+    const second = bench.ecu.save().core.areas.application.flash.memory.pieces;
     for (const [index, piece] of first.entries()) expect(second[index]).toBe(piece);
   });
 });

@@ -14,6 +14,9 @@ function watching(...setUp: readonly string[]): ServerBench {
   return bench;
 }
 
+/** Larger than 16, hysteresis 50 %, the 8 bits at the beginning of the data. */
+const OVER_SIXTEEN = "02 00 00 00 10 32 20 18";
+
 const change = (bench: ServerBench, value: number): void => {
   bench.host.data.set(0xf195, Uint8Array.of(value));
 };
@@ -28,7 +31,24 @@ describe("0x86 ResponseOnEvent", () => {
     ["reports that nothing runs", "86 04 02", "c6 04 00"],
     ["wants something to start", "86 05 02", "7f 86 24"],
     ["suppresses its positive response", "86 83 02 f1 95 22 f1 95", ""],
-    ["has no comparison of values", "86 07 02", "7f 86 12"],
+    ["has no DTC record information", "86 09 02", "7f 86 12"],
+    ["sets up a comparison", `86 07 02 f1 95 ${OVER_SIXTEEN} 22 f1 95`, `c6 07 00 02 f1 95 ${OVER_SIXTEEN} 22 f1 95`],
+    ["wants the whole comparison", `86 07 02 f1 95 ${OVER_SIXTEEN.slice(0, -3)}`, "7f 86 13"],
+    ["wants a request to answer a comparison", `86 07 02 f1 95 ${OVER_SIXTEEN}`, "7f 86 13"],
+    ["refuses a comparison that is reserved", "86 07 02 f1 95 05 00 00 00 10 32 20 18 22 f1 95", "7f 86 31"],
+    ["refuses a hysteresis over 100 %", "86 07 02 f1 95 02 00 00 00 10 65 20 18 22 f1 95", "7f 86 31"],
+    ["refuses a hysteresis of an equality", "86 07 02 f1 95 03 00 00 00 10 01 20 18 22 f1 95", "7f 86 31"],
+    ["refuses a value behind the data", "86 07 02 f1 95 02 00 00 00 10 32 20 41 22 f1 95", "7f 86 31"],
+    [
+      "takes a value at the end of the data",
+      "86 07 02 f1 95 02 00 00 00 10 00 20 38 22 f1 95",
+      "c6 07 00 02 f1 95 02 00 00 00 10 00 20 38 22 f1 95",
+    ],
+    ["refuses to compare what is not there", `86 07 02 12 34 ${OVER_SIXTEEN} 22 f1 95`, "7f 86 31"],
+    ["refuses to compare what is locked", `86 07 02 f1 a1 ${OVER_SIXTEEN} 22 f1 95`, "7f 86 33"],
+    ["has no DTCs to report", "86 08 02 0e", "7f 86 31"],
+    ["wants a report", "86 08 02", "7f 86 13"],
+    ["wants nothing behind a report", "86 08 02 0e 19", "7f 86 13"],
     ["wants the type", "86", "7f 86 13"],
     ["wants a request to answer", "86 03 02 f1 95", "7f 86 13"],
     ["wants the whole record", "86 02 02", "7f 86 13"],
@@ -77,6 +97,47 @@ describe("0x86 ResponseOnEvent", () => {
     const bench = watching("86 02 02 01 22 12 34");
     bench.after(s(1));
     expect(bench.responses).toEqual(["7f 22 31"]);
+  });
+
+  const comparing = (record: string): ServerBench => {
+    const bench = ServerBench.in("extended", false, { s3Server: s(600) });
+    change(bench, 0x10);
+    expect(bench.ask(`86 07 02 f1 95 ${record} 22 f1 95`)).toMatch(/^c6/);
+    bench.ask("86 05 02");
+    bench.responses.length = 0;
+    return bench;
+  };
+
+  it.each<readonly [string, string, readonly number[], readonly number[]]>([
+    ["larger", "02 00 00 00 10 00 20 18", [0x10, 0x11, 0x12, 0x10, 0x11], [0x11, 0x11]],
+    ["larger, with hysteresis", OVER_SIXTEEN, [0x11, 0x10, 0x11, 0x09, 0x11, 0x08, 0x11], [0x11, 0x11]],
+    ["less", "01 00 00 00 10 00 20 18", [0x0f, 0x0e, 0x10, 0x00], [0x0f, 0x00]],
+    ["less, with hysteresis", "01 00 00 00 10 32 20 18", [0x0f, 0x17, 0x0f, 0x18, 0x0f], [0x0f, 0x0f]],
+    ["equal", "03 00 00 00 11 00 20 18", [0x11, 0x11, 0x12, 0x11], [0x11, 0x11]],
+    ["not equal", "04 00 00 00 10 00 20 18", [0x11, 0x12, 0x10, 0x12], [0x11, 0x12]],
+    ["signed", "01 ff ff ff f0 00 a0 18", [0xf0, 0xef, 0x7f, 0x80], [0xef, 0x80]],
+    ["not signed", "01 00 00 00 f0 00 20 18", [0xf0, 0xef, 0xff], [0xef]],
+    ["of the lower four bits", "03 00 00 00 07 00 10 1c", [0x71, 0x37, 0x47, 0x78, 0x07], [0x37, 0x07]],
+  ])("answers when a comparison begins to hold: %s", (_, record, values, expected) => {
+    const bench = comparing(record);
+    for (const value of values) {
+      change(bench, value);
+      bench.after(ms(100));
+    }
+    expect(bench.responses).toEqual(expected.map((value) => `62 f1 95 ${value.toString(16).padStart(2, "0")}`));
+  });
+
+  it("compares whole words, and goes on in a fork", () => {
+    const bench = comparing("02 00 00 00 10 00 20 18");
+    bench.ask("86 06 02");
+    bench.host.data.set(0xf195, Uint8Array.of(0x7f, 0xff, 0xff, 0xff));
+    bench.ask("86 07 02 f1 95 02 80 00 00 00 00 00 18 22 f1 95");
+    bench.ask("86 05 02");
+    const fork = new ServerBench();
+    fork.world.restore(bench.world.snapshot());
+    fork.host.data.set(0xf195, Uint8Array.of(0x80, 0x00, 0x00, 0x01));
+    fork.after(ms(100));
+    expect(fork.responses).toEqual(["62 f1 95 80 00 00 01"]);
   });
 
   it("tells a change only when the request in progress is answered", () => {

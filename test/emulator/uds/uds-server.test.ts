@@ -174,6 +174,16 @@ describe("functional addressing", () => {
     expect(new ServerBench().ask(request, true)).toBe("");
   });
 
+  it("keeps silent about 11, 12, 31, 7E and 7F, and about no other of the 256 NRCs", () => {
+    const bench = new ServerBench();
+    const silent = Array.from({ length: 256 }, (_, nrc) => nrc).filter((nrc) => {
+      bench.host.misbehaviour = { type: "refuse", nrc };
+      expect(bench.ask("22 f1 86")).toMatch(/^7f 22 ..$/);
+      return bench.ask("22 f1 86", true) === "";
+    });
+    expect(silent).toEqual([0x11, 0x12, 0x31, 0x7e, 0x7f]);
+  });
+
   it("answers other negative responses and all positive ones", () => {
     const bench = new ServerBench();
     expect(bench.ask("3e", true)).toBe("7f 3e 13");

@@ -78,6 +78,7 @@ describe("HttpsSource looking", () => {
     [head(401), "SOURCE_HTTP_STATUS"],
     [failed("HOST_TLS_UNTRUSTED"), "SOURCE_UNTRUSTED"],
     [failed("HOST_TLS"), "SOURCE_TLS"],
+    [failed("HOST_PROTOCOL"), "SOURCE_PROTOCOL"],
     [failed("HOST_FAILED"), "SOURCE_FAILED"],
     [failed("HOST_NEWS"), "SOURCE_FAILED"],
   ])("fails for good at once: %j is %s", (answer, code) => {

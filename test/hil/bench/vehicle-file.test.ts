@@ -107,3 +107,24 @@ describe("how a vehicle file says that an ECU is reached", () => {
     await expect(vehicleWith(can)).rejects.toMatchObject({ code: "FILE_INVALID" });
   });
 });
+
+describe("how a vehicle file says what an ECU has of 0x84", () => {
+  const withSecured = (secured: string) => vehicleWith(`{ ${CLASSIC} }\n        secured: ${secured}`);
+
+  it("gives it its keys and the services that must come inside", async () => {
+    const key = "000102030405060708090a0b0c0d0e0f";
+    const vehicle = await withSecured(`{ services: [0x2E], aes128GcmKey: "${key}" }`);
+    const zone = vehicle.zones[0] as VehicleZone;
+    const { uds } = ecuConfig(vehicle, zone, zone.ecus[0] as VehicleEcu, NO_KEYS);
+    expect(uds.secured).toEqual({ services: [0x2e], aes128GcmKey: Uint8Array.from({ length: 16 }, (_, at) => at) });
+  });
+
+  it.each([
+    '{ aes128GcmKey: "0011" }',
+    '{ hmacSha256Key: "no key" }',
+    "{ services: [256] }",
+    "{}\n        dialect: familyBootloader",
+  ])("refuses %s", async (text) => {
+    await expect(withSecured(text)).rejects.toMatchObject({ code: "FILE_INVALID" });
+  });
+});

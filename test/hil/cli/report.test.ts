@@ -23,6 +23,14 @@ verdict   passed, 24.52 s of virtual time in 0.78 s
 `);
   });
 
+  it("tells retransmissions where the transport does", () => {
+    const source = { system: "ssu", peer: "ssu://localhost:4444/f", bytes: 5, retries: 0, ms: 7 };
+    const line = (retransmissions: number): string =>
+      reportText(report({ source: { ...source, retransmissions } })).match(/^source.*$/m)?.[0] ?? "";
+    expect(line(0)).toBe("source    ssu ssu://localhost:4444/f: 5 bytes, 0 retries, 0 retransmissions, 7.0 ms");
+    expect(line(1)).toContain(", 1 retransmission,");
+  });
+
   it("does without ECUs, source and files", () => {
     const { traceFile, captureFile, candumpFile, source, ...rest } = report({ ecus: [], steps: [] });
     expect([traceFile, captureFile, candumpFile, source]).not.toContain(undefined);

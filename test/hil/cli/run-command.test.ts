@@ -40,6 +40,12 @@ describe("otabench run", () => {
     expect(out).toContain("ECU_011  1.0.0   1.1.0");
   });
 
+  it("does not begin a run whose JUnit file can't be written", async () => {
+    const { code, err, calls } = await run(["first.yaml", "--junit", join(sources, "x.xml")]);
+    expect([code, calls]).toEqual([2, []]);
+    expect(err).toContain("FILE_UNWRITABLE");
+  });
+
   it("answers 1 when the run failed", async () => {
     const { code, out } = await run(["first.yaml"], report({ verdict: "failed", code: "PACKAGE_SIGNATURE_WRONG" }));
     expect(code).toBe(1);

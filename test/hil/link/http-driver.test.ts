@@ -285,9 +285,17 @@ describe("HttpDriver names what went wrong", () => {
     expect(await failure(request(url), { idleMs: 20 })).toMatchObject({ code: "HOST_TIMEOUT" });
   });
 
-  it("HOST_FAILED for what is no HTTP", async () => {
-    const url = await startRaw((socket) => socket.end("220 smtp.example ESMTP\r\n"));
-    expect(await failure(request(url))).toMatchObject({ code: "HOST_FAILED" });
+  it.each([
+    "220 smtp.example ESMTP\r\n",
+    "HTTP/1.1 200 OK\r\nContent-Length: -5\r\n\r\n",
+    "HTTP/1.1 200 OK\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n",
+    "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n",
+  ])("HOST_PROTOCOL for what is no HTTP: %j", async (text) => {
+    const url = await startRaw((socket) => socket.end(text));
+    expect(await failure(request(url))).toMatchObject({ code: "HOST_PROTOCOL" });
+  });
+
+  it("HOST_FAILED for what is no URL", async () => {
     expect(await failure(request("no url"))).toMatchObject({ code: "HOST_FAILED" });
   });
 });

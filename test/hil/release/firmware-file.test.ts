@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
-import { describe, expect, it } from "vitest";
+import { afterAll, describe, expect, it } from "vitest";
 import { toHex } from "../../../emulator/wire/text.ts";
 import { type FirmwareOptions, readFirmware } from "../../../hil/release/firmware.ts";
 import { readFirmwareFile } from "../../../hil/release/firmware-file.ts";
@@ -194,6 +194,36 @@ describe("the format of a firmware file", () => {
     } finally {
       rmSync(folder, { recursive: true });
     }
+  });
+});
+
+describe("the name of a firmware file", () => {
+  const folder = mkdtempSync(join(tmpdir(), "otabench-firmware-name-"));
+  afterAll(() => rmSync(folder, { recursive: true, force: true }));
+  const fileOf = (name: string, text: string): string => {
+    const path = join(folder, name);
+    writeFileSync(path, text);
+    return path;
+  };
+
+  it.each(["a.hex", "a.HEX", "a.ihex", "a.ihx", "a.s19", "a.s28", "a.s37", "a.srec", "a.mot"])(
+    "%s promises records, and anything else in it is refused with its line",
+    (name) => {
+      for (const text of ["hello\n", "\ufeff:0100000000FF\n", "<html>404</html>"])
+        expect(() => readFirmwareFile(fileOf(name, text)), text).toThrow(code("FIRMWARE_MALFORMED"));
+      expect(() => readFirmwareFile(fileOf(name, "hello\n"))).toThrow(/line 1: /);
+    },
+  );
+
+  it("says less than a first line that is a record, and nothing of other names", () => {
+    expect(readFirmwareFile(fileOf("b.hex", sRecord(1, 2, 0, 1) + S_END)).format).toBe("s-record");
+    expect(readFirmwareFile(fileOf("b.bin", hexRecord(0, 0, 1) + HEX_END)).format).toBe("intel-hex");
+    expect(readFirmwareFile(fileOf("b.fw", "hello\n")).format).toBe("raw");
+  });
+
+  it("does not matter for an ELF file, which is what no flash holds", () => {
+    for (const name of ["c.elf", "c.bin", "c.hex"])
+      expect(() => readFirmwareFile(fileOf(name, "\u007fELF\u0001\u0001"))).toThrow(code("FIRMWARE_MALFORMED"));
   });
 });
 

@@ -4,8 +4,8 @@ import { connect, type Socket } from "node:net";
 import { connect as connectTls } from "node:tls";
 import { afterEach, describe, expect, it } from "vitest";
 import { Prng } from "../../../emulator/kernel/prng.ts";
-import type { HttpsFault } from "../../../hil/server/https/faults.ts";
 import { type HttpsServer, type HttpsServerOptions, startHttpsServer } from "../../../hil/server/https/https-server.ts";
+import type { ServerFault } from "../../../hil/server/server-faults.ts";
 import { get, testTls } from "../../support/https-client.ts";
 
 const FILE = new Prng("file").bytes(300_000);
@@ -206,7 +206,7 @@ describe("HTTPS server", () => {
 });
 
 describe("HTTPS server with faults", () => {
-  const withFaults = (...faults: HttpsFault[]) => start({ faults });
+  const withFaults = (...faults: ServerFault[]) => start({ faults });
 
   it("dies after so many bytes of a body, so many times", async () => {
     await withFaults({ name: "dieAfterBytes", bytes: 123_457, requests: 2 });

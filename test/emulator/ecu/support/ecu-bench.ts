@@ -1,5 +1,6 @@
 import { defaultEcuConfig, type EcuConfig } from "../../../../emulator/ecu/config.ts";
 import { EcuCore, type EcuInput, type EcuOutput } from "../../../../emulator/ecu/ecu-core.ts";
+import type { ImageKind } from "../../../../emulator/ecu/image-check.ts";
 import { classicIsoTp } from "../../../../emulator/isotp/defaults.ts";
 import { Prng } from "../../../../emulator/kernel/prng.ts";
 import { Pump } from "../../../../emulator/kernel/pump.ts";
@@ -40,6 +41,22 @@ export function smallEcu(overrides: Partial<Parameters<typeof defaultEcuConfig>[
   });
 }
 
+export const BOOT_WINDOW = 0x80040000;
+
+/** The same with a bootloader that can be updated. */
+export const smallEcuWithBootloader = (overrides: Parameters<typeof smallEcu>[0] = {}): EcuConfig => {
+  const own = smallEcu();
+  return smallEcu({
+    bootloader: {
+      flash: { ...own.codeFlash, address: BOOT_WINDOW, size: 32 * KIB },
+      banks: { window: BOOT_WINDOW, address: { A: BOOT_WINDOW, B: BOOT_WINDOW + 16 * KIB }, size: 16 * KIB },
+      dataFlash: { ...own.dataFlash, address: 0xaf008000 },
+      rom: ms(10),
+    },
+    ...overrides,
+  });
+};
+
 export const code = (seed: string, length = 3000): Uint8Array => new Prng(seed).bytes(length);
 
 export interface ImageOptions {
@@ -48,6 +65,7 @@ export interface ImageOptions {
   readonly securityCounter?: number;
   readonly code?: Uint8Array;
   readonly key?: SigningKey;
+  readonly kind?: ImageKind;
 }
 
 export function image(version: string, options: ImageOptions = {}): Uint8Array {
@@ -161,8 +179,8 @@ export class EcuBench {
   }
 
   /** Erase, download and exit. Stops at the first answer that is not positive, and gives the last answer. */
-  download(data: Uint8Array, blockLength = 1024): string {
-    const range = `44 ${uint32(WINDOW)} ${uint32(data.length)}`;
+  download(data: Uint8Array, blockLength = 1024, window = WINDOW): string {
+    const range = `44 ${uint32(window)} ${uint32(data.length)}`;
     let answer = this.ask(`31 01 ff 00 ${range}`);
     if (answer !== "71 01 ff 00 00") return answer;
     answer = this.ask(`34 00 ${range}`);
@@ -176,9 +194,14 @@ export class EcuBench {
   }
 
   /** A whole update up to and with the reset; gives the version that the ECU answers then. */
-  update(data: Uint8Array): string {
+  update(data: Uint8Array, window = WINDOW): string {
     this.enterProgramming();
-    const answers = [this.download(data), this.ask("31 01 ff 02"), this.ask("31 01 ff 01"), this.ask("11 01")];
+    const answers = [
+      this.download(data, 1024, window),
+      this.ask("31 01 ff 02"),
+      this.ask("31 01 ff 01"),
+      this.ask("11 01"),
+    ];
     this.untilRunning();
     return [...answers, this.version()].join(", ");
   }
@@ -187,6 +210,11 @@ export class EcuBench {
   version(): string {
     const answer = this.ask("22 f1 95");
     return answer.startsWith("62") ? new TextDecoder().decode(bytes(answer).subarray(3)) : answer;
+  }
+
+  /** The version of the bootloader that F180 names. */
+  bootVersion(): string {
+    return new TextDecoder().decode(bytes(this.ask("22 f1 80")).subarray(4));
   }
 
   events<Type extends TraceEventType>(type: Type): TraceEventOf<Type>[] {

@@ -2,7 +2,8 @@ import { FaultyCanLink } from "../../../../emulator/bus/faulty-can-link.ts";
 import { VirtualCanBus } from "../../../../emulator/bus/virtual-can-bus.ts";
 import { VirtualStream } from "../../../../emulator/bus/virtual-stream.ts";
 import type { Behaviour } from "../../../../emulator/ecu/behaviours.ts";
-import { defaultEcuConfig } from "../../../../emulator/ecu/config.ts";
+import { defaultEcuConfig, FAMILY_BOOTLOADERS } from "../../../../emulator/ecu/config.ts";
+import type { ImageKind } from "../../../../emulator/ecu/image-check.ts";
 import { VirtualEcu } from "../../../../emulator/ecu/virtual-ecu.ts";
 import { normalFixed } from "../../../../emulator/isotp/addressing.ts";
 import type { IsoTpConfig } from "../../../../emulator/isotp/config.ts";
@@ -36,11 +37,13 @@ export interface ZoneOptions {
   readonly behaviours?: readonly Behaviour[];
   readonly isotp?: Partial<IsoTpConfig>;
   readonly updater?: Partial<UpdaterConfig>;
+  /** Its bootloader can be updated. */
+  readonly bootloader?: boolean;
 }
 
-export const image = (ecu: string, version: string, length = 20 * KIB): Uint8Array =>
+export const image = (ecu: string, version: string, length = 20 * KIB, kind: ImageKind = "application"): Uint8Array =>
   buildImage(
-    { ecu, version, hardwareVersion: "1.0.0", buildTime: 1_790_000_000, code: new Prng(version).bytes(length) },
+    { ecu, kind, version, hardwareVersion: "1.0.0", buildTime: 1_790_000_000, code: new Prng(version).bytes(length) },
     IMAGE_KEY,
   );
 
@@ -166,6 +169,7 @@ export class ZoneBench {
 
   #seat(name: string, n: number, options: ZoneOptions): Seat {
     const { fd = false, behaviours = [], updater = {} } = options;
+    const boots = n === 11 && options.bootloader === true;
     const { world } = this;
     const { timeline, trace: tracer } = world;
     const config = defaultEcuConfig({
@@ -181,11 +185,13 @@ export class ZoneBench {
         sectorEraseTime: ms(250),
         pageProgramTime: ms(5 / 16),
       },
+      ...(boots ? { bootloader: FAMILY_BOOTLOADERS } : {}),
       banks: { window: WINDOW, address: { A: WINDOW, B: WINDOW + BANK_SIZE }, size: BANK_SIZE },
     });
     const parts = { timeline, tracer, crypto: nodeCrypto, prng: new Prng(name), link: this.bus.join(name) };
     const ecu = world.add(name, new VirtualEcu(config, parts));
-    ecu.provision(image(name, "1.0.0"));
+    const settings = boots ? { bootloader: image(name, "1.0.0", 8 * KIB, "bootloader") } : {};
+    ecu.provision(image(name, "1.0.0"), settings);
     const machine = new EcuUpdater({
       ecu: name,
       memory: { address: WINDOW, size: BANK_SIZE },

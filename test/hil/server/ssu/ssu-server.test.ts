@@ -33,7 +33,14 @@ async function start(options: Partial<SsuServerOptions> = {}): Promise<{ folder:
     ...options,
   });
   const trust = ssuTrust({ ca: tls.ca });
-  const at = { host: "127.0.0.1", port: server.port, security: 1, trust, serverName: "127.0.0.1", config: patience } as const;
+  const at = {
+    host: "127.0.0.1",
+    port: server.port,
+    security: 1,
+    trust,
+    serverName: "127.0.0.1",
+    config: patience,
+  } as const;
   return { folder, at };
 }
 
@@ -41,28 +48,31 @@ describe("the file server", () => {
   it.each([
     ["secure", 1],
     ["plaintext", 0],
-  ] as const)("gives files out and takes them in over a %s stream, for several clients at once", async (_, security) => {
-    const { folder, at } = await start();
-    for (const name of ["a.bin", "b.bin", "empty"]) {
-      writeFileSync(join(folder, name), bytes(name === "empty" ? 0 : 700_000, name.charCodeAt(0)));
-    }
-    const out = mkdtempSync(join(tmpdir(), "otabench-ssu-out-"));
-    await Promise.all(
-      ["a.bin", "b.bin", "empty"].map(async (name) => {
-        const client = await SsuClient.connect({ ...at, security });
-        expect(client.facts.secure).toBe(security === 1);
-        const fetched = await fetchFile(client, name, join(out, name));
-        expect(fetched.from).toBe(0);
-        const sent = await sendFile(client, join(out, name), undefined);
-        expect(sent.name).toBe(`received_${name}`);
-        await client.close();
-        expect(readFileSync(join(folder, `received_${name}`)).equals(readFileSync(join(folder, name)))).toBe(true);
-      }),
-    );
-    const client = await SsuClient.connect(at);
-    expect((await client.list()).map(({ name }) => name)).toEqual(readdirSync(folder).sort());
-    await client.close();
-  });
+  ] as const)(
+    "gives files out and takes them in over a %s stream, for several clients at once",
+    async (_, security) => {
+      const { folder, at } = await start();
+      for (const name of ["a.bin", "b.bin", "empty"]) {
+        writeFileSync(join(folder, name), bytes(name === "empty" ? 0 : 700_000, name.charCodeAt(0)));
+      }
+      const out = mkdtempSync(join(tmpdir(), "otabench-ssu-out-"));
+      await Promise.all(
+        ["a.bin", "b.bin", "empty"].map(async (name) => {
+          const client = await SsuClient.connect({ ...at, security });
+          expect(client.facts.secure).toBe(security === 1);
+          const fetched = await fetchFile(client, name, join(out, name));
+          expect(fetched.from).toBe(0);
+          const sent = await sendFile(client, join(out, name), undefined);
+          expect(sent.name).toBe(`received_${name}`);
+          await client.close();
+          expect(readFileSync(join(folder, `received_${name}`)).equals(readFileSync(join(folder, name)))).toBe(true);
+        }),
+      );
+      const client = await SsuClient.connect(at);
+      expect((await client.list()).map(({ name }) => name)).toEqual(readdirSync(folder).sort());
+      await client.close();
+    },
+  );
 
   it("goes on with a fetch where it was cut off, and from the beginning with another file of that name", async () => {
     const { folder, at } = await start();
@@ -122,7 +132,19 @@ describe("the file server", () => {
     writeFileSync(join(folder, "below", "file"), "x");
     symlinkSync("/etc/passwd", join(folder, "link"));
     const client = await SsuClient.connect(at);
-    const bad = ["../here", "/etc/passwd", "..", ".", "", "a\0b", "below/file", "below\\file", ".hidden", "x".repeat(201), "e\u0301"];
+    const bad = [
+      "../here",
+      "/etc/passwd",
+      "..",
+      ".",
+      "",
+      "a\0b",
+      "below/file",
+      "below\\file",
+      ".hidden",
+      "x".repeat(201),
+      "e\u0301",
+    ];
     for (const name of [...bad, "a\u202eb", "here ", "a:b", "\u{1f4a9}".repeat(51)]) {
       await expect(client.stat(name), JSON.stringify(name)).rejects.toMatchObject({ code: "SSU_BAD_NAME" });
       const facts = { name, size: 1, digest: new Uint8Array(32) };
@@ -139,7 +161,8 @@ describe("the file server", () => {
   it("takes no file that is too large, and none at all when it is told so", async () => {
     const { at } = await start({ uploadMax: 1000 });
     const client = await SsuClient.connect(at);
-    const put = (size: number): Promise<unknown> => client.put({ name: "a", size, digest: digestOf(bytes(size)) }, () => bytes(size));
+    const put = (size: number): Promise<unknown> =>
+      client.put({ name: "a", size, digest: digestOf(bytes(size)) }, () => bytes(size));
     await expect(put(1001)).rejects.toMatchObject({ code: "SSU_TOO_LARGE" });
     await put(1000);
     await client.close();

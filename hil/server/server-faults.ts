@@ -1,8 +1,8 @@
 /**
- * What an HTTPS server is to do wrong, as data. `path` limits a fault to one file; without it, it holds for all of them.
+ * What a server is to do wrong, as data. `path` limits a fault to one file; without it, it holds for all of them.
  * If several of one name fit, the first one counts.
  */
-export type HttpsFault =
+export type ServerFault =
   /**
    * The connection is cut when that many bytes of an answer's body have been sent; with 0, before its head. `requests`:
    * for how many GETs that get that far; for all of them if not given.
@@ -17,19 +17,19 @@ export type HttpsFault =
   /** Connections are cut, and new ones as soon as they are made. */
   | { readonly name: "gone" };
 
-export type HttpsFaultOf<Name extends HttpsFault["name"]> = Extract<HttpsFault, { name: Name }>;
+export type ServerFaultOf<Name extends ServerFault["name"]> = Extract<ServerFault, { name: Name }>;
 
 /** The faults that are on, and how often those with a limit have happened. */
 export class FaultSet {
-  readonly #faults: readonly HttpsFault[];
-  readonly #happened = new Map<HttpsFault, number>();
+  readonly #faults: readonly ServerFault[];
+  readonly #happened = new Map<ServerFault, number>();
 
-  constructor(faults: readonly HttpsFault[]) {
+  constructor(faults: readonly ServerFault[]) {
     this.#faults = faults;
   }
 
-  find<Name extends HttpsFault["name"]>(name: Name, path: string): HttpsFaultOf<Name> | undefined {
-    const matches = (fault: HttpsFault): fault is HttpsFaultOf<Name> =>
+  find<Name extends ServerFault["name"]>(name: Name, path: string): ServerFaultOf<Name> | undefined {
+    const matches = (fault: ServerFault): fault is ServerFaultOf<Name> =>
       fault.name === name && (!("path" in fault) || fault.path === undefined || fault.path === path);
     return this.#faults.find(matches);
   }

@@ -1,23 +1,23 @@
 import type { Stateful } from "../kernel/machine.ts";
 import type { Instant } from "../kernel/time.ts";
 import { DONE, type Work } from "../uds/host.ts";
-import type { EventHost } from "../uds/host-events.ts";
 import type { Flash } from "./flash.ts";
 import { RecordLog, type RecordLogState } from "./record-log.ts";
 
-export interface EventMemoryState {
+export interface StoredRecordState {
   readonly busy: boolean;
   readonly log: RecordLogState;
 }
 
-/** The events of 0x86 that outlive a reset, in non-volatile memory. */
-export class EventMemory implements EventHost, Stateful<EventMemoryState> {
-  /** What fits into a record, page of 256 bytes. */
-  readonly lengthMax = 200;
+/** One small record in non-volatile memory that a request stores, and waits for. */
+export class StoredRecord implements Stateful<StoredRecordState> {
+  /** What fits into a flash page, bytes. */
+  readonly lengthMax: number;
   readonly #log: RecordLog;
   #busy = false;
 
-  constructor(flash: Flash) {
+  constructor(flash: Flash, lengthMax: number) {
+    this.lengthMax = lengthMax;
     this.#log = new RecordLog(flash);
   }
 
@@ -60,11 +60,11 @@ export class EventMemory implements EventHost, Stateful<EventMemoryState> {
     return until === undefined ? DONE : { type: "busy", until };
   }
 
-  save(): EventMemoryState {
+  save(): StoredRecordState {
     return { busy: this.#busy, log: this.#log.save() };
   }
 
-  load(state: EventMemoryState): void {
+  load(state: StoredRecordState): void {
     this.#busy = state.busy;
     this.#log.load(state.log);
   }

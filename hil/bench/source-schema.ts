@@ -1,0 +1,28 @@
+import { z } from "zod";
+
+const path = z.string().regex(/^\/[\x21\x22\x24-\x7e]*$/, "is no path on a server");
+
+const https = z.strictObject({
+  system: z.literal("https"),
+  /** As the vehicle knows it; its certificate must be for that name. */
+  server: z.string().default("https://localhost:4443"),
+  path: path.default("/firmware_v2.bin"),
+  /** That of the file with ".sig" behind it, if not given. */
+  signaturePath: path.optional(),
+  /** "1.2" also takes ECDHE-RSA-AES256-GCM-SHA384 under TLS 1.2. */
+  tlsMin: z.enum(["1.3", "1.2"]).default("1.3"),
+  /** The most that one request asks for; all that is missing, if not given. */
+  windowKiB: z.int().min(1).max(1_048_576).optional(),
+});
+
+/** Which update system a vehicle gets its software from, and how. (docs/vehicles.md) */
+export const sourceSchema = z.discriminatedUnion("system", [https]);
+
+export type SourceSettings = z.infer<typeof sourceSchema>;
+export type SystemName = SourceSettings["system"];
+export type SettingsOf<Name extends SystemName> = Extract<SourceSettings, { system: Name }>;
+
+export const SYSTEM_NAMES = ["https"] as const satisfies readonly SystemName[];
+
+/** What holds where nothing else is said. */
+export const defaultSource = (system: SystemName): SourceSettings => sourceSchema.parse({ system });

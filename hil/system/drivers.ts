@@ -1,0 +1,9 @@
+import { CompositeDriver } from "../link/composite-driver.ts";
+import type { HostDriver } from "../link/host-driver.ts";
+import { HttpDriver } from "../link/http-driver.ts";
+
+/** Carries out whatever a vehicle may ask of the world outside. */
+export const makeDriver = (): HostDriver =>
+  new CompositeDriver({
+    http: () => new HttpDriver(),
+  });

@@ -1,0 +1,140 @@
+import { createPublicKey } from "node:crypto";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { UsageError } from "../../emulator/kernel/errors.ts";
+import type { CampaignResult } from "../../gateway/campaign/campaign-io.ts";
+import type { DetachedSignature, Inventory } from "../../gateway/source/update-source.ts";
+import { readVehicle, type Vehicle } from "../bench/vehicle-file.ts";
+import { readKeys } from "../crypto/key-files.ts";
+import { type KeySet, makeKeys } from "../crypto/keys.ts";
+import { FileError } from "../record/record-error.ts";
+import { installFile } from "./install.ts";
+import { type PullReport, pull } from "./pull.ts";
+import { deviceSettings } from "./settings.ts";
+import { updateSystem } from "./systems.ts";
+import type { DeviceTrust } from "./update-system.ts";
+
+/** What `otabench pull` was told. */
+export interface PullRunOptions {
+  readonly system: string;
+  /** "scheme://host:port" or "host:port". */
+  readonly server: string;
+  /** Path, target or file, in the words of the system. */
+  readonly name?: string | undefined;
+  /** Path of a PEM file; that of the keys, if left out. */
+  readonly ca?: string | undefined;
+  /** Path of a PEM file with a public key; the package key of the keys, if left out. */
+  readonly signer?: string | undefined;
+  /** A file is taken whoever signed it, or nobody. */
+  readonly unsigned: boolean;
+  readonly keysDir?: string | undefined;
+  readonly seed?: string | undefined;
+  /** What the device shows if it is asked who it is: paths of PEM files. */
+  readonly certificate?: string | undefined;
+  readonly key?: string | undefined;
+  /** x.y.z that the device has; 0.0.0 if left out. */
+  readonly current?: string | undefined;
+  readonly tls12: boolean;
+  readonly sizeMax?: number | undefined;
+  readonly out?: string | undefined;
+  /** Path of a vehicle file: the file is installed there. */
+  readonly vehicle?: string | undefined;
+  /** The ECU that an image without a package is for. */
+  readonly ecu?: string | undefined;
+  readonly stop: AbortSignal;
+  readonly onProgress: (received: number) => void;
+}
+
+export interface PullRunReport extends PullReport {
+  readonly installed?: Pick<CampaignResult, "verdict" | "ecus"> & { readonly code?: string; readonly reason?: string };
+}
+
+/** @throws {BenchError} */
+export type PullRun = (options: PullRunOptions) => Promise<PullRunReport>;
+
+export const pullRun: PullRun = async (options) => {
+  const keys = keysOf(options);
+  const system = updateSystem(deviceSettings(options.system, options));
+  const vehicle = options.vehicle === undefined ? undefined : await readVehicle(options.vehicle);
+  const signer = signerOf(options, keys);
+  const folder = options.out === undefined ? mkdtempSync(join(tmpdir(), "otabench-pull-")) : undefined;
+  const out = options.out ?? join(folder as string, "file");
+  try {
+    const report = await pull(system, {
+      trust: trustOf(options, keys),
+      ...(options.unsigned ? {} : { signer }),
+      inventory: inventoryOf(vehicle, options.current),
+      out,
+      stop: options.stop,
+      onProgress: options.onProgress,
+    });
+    if (vehicle === undefined || report.verdict !== "pulled") return report;
+    const result = await installFile({
+      path: options.vehicle as string,
+      vehicle,
+      seed: options.seed ?? DEFAULT_SEED,
+      keys: keys ?? makeKeys(DEFAULT_SEED),
+      signer,
+      file: new Uint8Array(readFileSync(out)),
+      signature: signatureBeside(out),
+      ...(options.ecu !== undefined && { rawEcu: options.ecu }),
+    });
+    const { verdict, ecus, error } = result;
+    const why = error === undefined ? {} : { code: error.code, reason: error.message };
+    return { ...report, installed: { verdict, ecus, ...why } };
+  } finally {
+    if (folder !== undefined) rmSync(folder, { recursive: true, force: true });
+  }
+};
+
+const DEFAULT_SEED = "1";
+
+function keysOf({ keysDir, seed }: PullRunOptions): KeySet | undefined {
+  if (keysDir !== undefined) return readKeys(keysDir);
+  return seed === undefined ? undefined : makeKeys(seed);
+}
+
+function signerOf({ signer }: PullRunOptions, keys: KeySet | undefined): Uint8Array {
+  if (signer === undefined) return (keys ?? makeKeys(DEFAULT_SEED)).package.publicKey;
+  const pem = readText(signer);
+  try {
+    return new Uint8Array(createPublicKey(pem).export({ format: "der", type: "spki" }));
+  } catch (cause) {
+    throw new UsageError(`${signer} holds no public key: ${(cause as Error).message}`, { cause });
+  }
+}
+
+function trustOf(options: PullRunOptions, keys: KeySet | undefined): DeviceTrust {
+  const { ca, certificate, key, sizeMax } = options;
+  if ((certificate === undefined) !== (key === undefined)) throw new UsageError("--cert and --key go together");
+  return {
+    ca: ca === undefined ? (keys ?? makeKeys(DEFAULT_SEED)).tls.ca : readText(ca),
+    ...(certificate !== undefined &&
+      key !== undefined && { identity: { certificate: readText(certificate), privateKey: readText(key) } }),
+    ...(sizeMax !== undefined && { sizeMax }),
+  };
+}
+
+/** A device that is no vehicle of ours is one ECU. */
+function inventoryOf(vehicle: Vehicle | undefined, current: string | undefined): Inventory {
+  if (vehicle === undefined) return { vin: "", ecus: [{ id: "device", version: current ?? "0.0.0" }] };
+  const ecus = vehicle.zones.flatMap((zone) => zone.ecus);
+  return { vin: vehicle.vin, ecus: ecus.map(({ id, software }) => ({ id, version: current ?? software.version })) };
+}
+
+function signatureBeside(file: string): DetachedSignature | undefined {
+  try {
+    return { algorithm: "RSA-PKCS1-SHA256", signature: new Uint8Array(readFileSync(`${file}.sig`)) };
+  } catch {
+    return undefined;
+  }
+}
+
+function readText(path: string): string {
+  try {
+    return readFileSync(path, "utf8");
+  } catch (cause) {
+    throw new FileError("FILE_UNREADABLE", `can't read ${path}: ${(cause as Error).message}`, { cause });
+  }
+}

@@ -1,0 +1,192 @@
+import { createHash } from "node:crypto";
+import { writeFileSync } from "node:fs";
+import { type BenchError, LinkError } from "../../emulator/kernel/errors.ts";
+import { Pump } from "../../emulator/kernel/pump.ts";
+import { Scheduler } from "../../emulator/kernel/scheduler.ts";
+import type { Instant } from "../../emulator/kernel/time.ts";
+import { PackageError } from "../../gateway/package/verified-package.ts";
+import type {
+  DetachedSignature,
+  Inventory,
+  Offer,
+  SourceInput,
+  SourceOutput,
+} from "../../gateway/source/update-source.ts";
+import { HostGate } from "../bench/host-gate.ts";
+import { RealClock } from "../clock/real-clock.ts";
+import { nodeCrypto } from "../crypto/node-crypto.ts";
+import { makeDriver } from "./drivers.ts";
+import { PartFile } from "./part-file.ts";
+import type { DeviceTrust, UpdateSystem } from "./update-system.ts";
+
+export interface PullOptions {
+  readonly trust: DeviceTrust;
+  /** Who may have signed the file, SubjectPublicKeyInfo, DER; left out: anybody and nobody. */
+  readonly signer?: Uint8Array;
+  /** What is told to the server of the device. */
+  readonly inventory: Inventory;
+  /** File to write; its signature goes beside it, with ".sig". */
+  readonly out: string;
+  /** Aborted: the pull ends, and what has come is kept. */
+  readonly stop?: AbortSignal;
+  readonly onProgress?: (received: number, total: number | undefined) => void;
+}
+
+/** What came of a pull. */
+export interface PullReport {
+  readonly system: string;
+  readonly peer: string;
+  /** "upToDate": the server has nothing for this device. */
+  readonly verdict: "pulled" | "upToDate";
+  readonly release?: string;
+  readonly file?: string;
+  readonly size?: number;
+  readonly sha256?: string;
+  /** Somebody who may has signed it. */
+  readonly verified: boolean;
+  /** The byte that the pull began at: what an earlier one had brought. */
+  readonly from: number;
+  /** Bytes that came this time. */
+  readonly bytes: number;
+  readonly ms: number;
+  readonly retransmissions?: number;
+}
+
+/**
+ * The device side of an update system by itself, in real time: looks, fetches, checks the signature, writes the file.
+ * A pull that was cut off goes on where it ended, also in another process.
+ * @throws {BenchError} what the source says @throws {PackageError} when nobody who may has signed the file
+ */
+export async function pull(system: UpdateSystem, options: PullOptions): Promise<PullReport> {
+  const puller = new Puller(system, options);
+  try {
+    return await puller.run();
+  } finally {
+    await puller.close();
+  }
+}
+
+const FOREVER = Number.MAX_SAFE_INTEGER as Instant;
+const CLAUSE = "docs/protocols/packages.md, signature";
+
+class Puller {
+  readonly #system: UpdateSystem;
+  readonly #options: PullOptions;
+  readonly #timeline = new Scheduler();
+  readonly #driver;
+  readonly #gate: HostGate;
+  readonly #pump: Pump<SourceInput, SourceOutput>;
+  #part: PartFile | undefined;
+  #end: SourceOutput | undefined;
+  #bytes = 0;
+
+  constructor(system: UpdateSystem, options: PullOptions) {
+    this.#system = system;
+    this.#options = options;
+    this.#driver = makeDriver();
+    this.#gate = new HostGate(this.#driver, new Map(), (request, answer) =>
+      this.#pump.push({ type: "answer", request, answer }),
+    );
+    const source = system.makeSource(options.trust);
+    this.#pump = new Pump(source, this.#timeline, (output) => this.#said(output));
+  }
+
+  async run(): Promise<PullReport> {
+    const began = performance.now();
+    const { name: system, peer } = this.#system;
+    const looked = await this.#do({ type: "look", inventory: this.#options.inventory });
+    const report = (rest: Pick<PullReport, "verdict" | "verified" | "from"> & Partial<PullReport>): PullReport => {
+      const retransmissions = this.#driver.retransmissions();
+      const count = retransmissions === undefined ? {} : { retransmissions };
+      return { system, peer, bytes: this.#bytes, ms: Math.round(performance.now() - began), ...count, ...rest };
+    };
+    if (looked.type !== "offer") return report({ verdict: "upToDate", verified: false, from: 0 });
+    const { offer } = looked;
+    const { from, signature, bytes } = await this.#fetch(offer);
+    const { out: file } = this.#options;
+    if (signature !== undefined) writeFileSync(`${file}.sig`, signature.signature);
+    const sha256 = createHash("sha256").update(bytes).digest("hex");
+    const verified = this.#options.signer !== undefined;
+    return report({ verdict: "pulled", release: offer.release, file, size: bytes.length, sha256, verified, from });
+  }
+
+  async close(): Promise<void> {
+    await this.#gate.close();
+  }
+
+  async #fetch(offer: Offer): Promise<{ from: number; signature: DetachedSignature | undefined; bytes: Uint8Array }> {
+    const part = new PartFile(this.#options.out, this.#system.server, offer);
+    this.#part = part;
+    const from = part.length;
+    let isGood = false;
+    let isWhole = false;
+    try {
+      const fetched = await this.#do({ type: "fetch", offer, from });
+      if (fetched.type !== "fetched") throw new LinkError("PULL_STOPPED", "the pull was stopped");
+      isWhole = true;
+      const bytes = part.bytes();
+      this.#check(bytes, fetched.signature);
+      isGood = true;
+      return { from, signature: fetched.signature, bytes };
+    } finally {
+      if (isGood) part.finish();
+      else if (isWhole) part.drop();
+      else part.keep();
+    }
+  }
+
+  #check(bytes: Uint8Array, signature: DetachedSignature | undefined): void {
+    const { signer } = this.#options;
+    if (signer === undefined) return;
+    if (signature === undefined) {
+      throw new PackageError("PACKAGE_SIGNATURE_MISSING", "no signature came with the file", CLAUSE);
+    }
+    if (!nodeCrypto.verify(signature.algorithm, signer, bytes, signature.signature)) {
+      throw new PackageError("PACKAGE_SIGNATURE_WRONG", "the signature is not by the signer that counts", CLAUSE);
+    }
+  }
+
+  /** @throws {BenchError} when it failed */
+  async #do(input: SourceInput): Promise<SourceOutput> {
+    this.#end = undefined;
+    this.#pump.push(input);
+    const { stop } = this.#options;
+    let isCancelled = false;
+    const over = (): boolean => {
+      if (stop?.aborted === true && !isCancelled && this.#end === undefined) {
+        isCancelled = true;
+        this.#pump.push({ type: "cancel" });
+      }
+      return this.#end !== undefined;
+    };
+    await new RealClock().run(this.#timeline, this.#gate, over, FOREVER);
+    const end = this.#end as SourceOutput | undefined;
+    if (end === undefined) throw new LinkError("SOURCE_FAILED", "the source has gone silent");
+    if (end.type === "failed") throw end.error satisfies BenchError;
+    if (end.type === "cancelled") throw new LinkError("PULL_STOPPED", "the pull was stopped");
+    return end;
+  }
+
+  #said(output: SourceOutput): void {
+    switch (output.type) {
+      case "request":
+        this.#gate.request(output.request, output.what);
+        return;
+      case "abandon":
+        this.#gate.abandon(output.request);
+        return;
+      case "piece":
+        this.#bytes += output.data.length;
+        this.#part?.write(output.offset, output.data);
+        this.#options.onProgress?.(output.offset + output.data.length, undefined);
+        return;
+      case "offer":
+      case "noOffer":
+      case "fetched":
+      case "cancelled":
+      case "reported":
+      case "failed":
+        this.#end = output;
+    }
+  }
+}

@@ -1,0 +1,103 @@
+import { once } from "node:events";
+import { existsSync, readFileSync, statSync } from "node:fs";
+import { UsageError } from "../../emulator/kernel/errors.ts";
+import { packVersion } from "../../emulator/wire/version.ts";
+import { readKeys } from "../crypto/key-files.ts";
+import { type KeySet, makeKeys } from "../crypto/keys.ts";
+import { FileError } from "../record/record-error.ts";
+import { signRelease } from "../release/build-release.ts";
+import { deviceSettings } from "./settings.ts";
+import { updateSystem } from "./systems.ts";
+import type { Publication } from "./update-system.ts";
+
+/** What `otabench server` was told. */
+interface ServeOptions {
+  readonly system: string;
+  /** `path` or `name=path`. */
+  readonly files: readonly string[];
+  /** x.y.z of what is served. */
+  readonly version: string;
+  /** Sign the files with the package key, instead of taking the signatures that lie beside them. */
+  readonly sign: boolean;
+  /** Paths of PEM files; those of the keys, if left out. */
+  readonly certificate?: string | undefined;
+  readonly key?: string | undefined;
+  readonly keysDir?: string | undefined;
+  readonly seed?: string | undefined;
+  readonly host: string;
+  /** That of the system, if left out; 0 for any free one. */
+  readonly port?: number | undefined;
+  readonly tls12: boolean;
+  /** How long, seconds; until `stop` if left out. */
+  readonly seconds?: number | undefined;
+  readonly stop: AbortSignal;
+  readonly onOpen: (open: ServerOpen) => void;
+  readonly onEvent: (line: string) => void;
+}
+
+/** Where a server is, and what it has. */
+export interface ServerOpen {
+  readonly system: string;
+  readonly host: string;
+  readonly port: number;
+  readonly files: readonly { readonly name: string; readonly size: number; readonly signed: boolean }[];
+}
+
+/** Serves until it is stopped. @throws {BenchError} */
+export type Serve = (options: ServeOptions) => Promise<void>;
+
+const DEFAULT_SEED = "1";
+
+export const serve: Serve = async (options) => {
+  const system = updateSystem(deviceSettings(options.system, { tls12: options.tls12 }));
+  if (packVersion(options.version) === undefined) throw new UsageError(`"${options.version}" is no version x.y.z`);
+  const keys = options.keysDir === undefined ? makeKeys(options.seed ?? DEFAULT_SEED) : readKeys(options.keysDir);
+  const publications = options.files.map((file) => publicationOf(file, options, keys));
+  const { certificate, key, host, seconds, stop } = options;
+  if ((certificate === undefined) !== (key === undefined)) throw new UsageError("--cert and --key go together");
+  const server = await system.startServer({
+    certificate: certificate === undefined ? keys.tls.certificate : readBytes(certificate).toString("utf8"),
+    privateKey: key === undefined ? keys.tls.privateKey : readBytes(key).toString("utf8"),
+    host,
+    port: options.port ?? Number(new URL(system.server).port || 443),
+    onEvent: options.onEvent,
+  });
+  try {
+    for (const publication of publications) server.publish(publication);
+    const files = publications.map(({ name, file, signature }) => ({
+      name: name ?? system.peer.slice(system.server.length),
+      size: file.length,
+      signed: signature !== undefined,
+    }));
+    options.onOpen({ system: system.name, host, port: server.port, files });
+    const enough = seconds === undefined ? stop : AbortSignal.any([stop, AbortSignal.timeout(seconds * 1000)]);
+    const alive = setInterval(() => {}, 1 << 30);
+    if (!enough.aborted) await once(enough, "abort").finally(() => clearInterval(alive));
+    clearInterval(alive);
+  } finally {
+    await server.close();
+  }
+};
+
+function publicationOf(text: string, { version, sign }: ServeOptions, keys: KeySet): Publication {
+  const equals = text.indexOf("=");
+  const path = text.slice(equals + 1);
+  const file = new Uint8Array(readBytes(path));
+  const beside = existsSync(`${path}.sig`) ? new Uint8Array(readBytes(`${path}.sig`)) : undefined;
+  const signature = sign ? signRelease(file, keys.package).signature : beside;
+  return {
+    file,
+    version,
+    builtAt: statSync(path).mtime,
+    ...(signature !== undefined && { signature }),
+    ...(equals >= 0 && { name: text.slice(0, equals) }),
+  };
+}
+
+function readBytes(path: string): Buffer {
+  try {
+    return readFileSync(path);
+  } catch (cause) {
+    throw new FileError("FILE_UNREADABLE", `can't read ${path}: ${(cause as Error).message}`, { cause });
+  }
+}

@@ -1,0 +1,29 @@
+import { UsageError } from "../../emulator/kernel/errors.ts";
+import { type SourceSettings, SYSTEM_NAMES, sourceSchema } from "../bench/source-schema.ts";
+
+interface Told {
+  /** "scheme://host:port" or "host:port"; the system's own, if left out. */
+  readonly server?: string | undefined;
+  /** Path, target or file, in the words of the system. */
+  readonly name?: string | undefined;
+  readonly tls12?: boolean | undefined;
+}
+
+/** The settings that words of a command line mean. @throws {UsageError} */
+export function deviceSettings(system: string, { server, name, tls12 = false }: Told): SourceSettings {
+  if (!(SYSTEM_NAMES as readonly string[]).includes(system)) {
+    throw new UsageError(`"${system}" is no update system; there are ${SYSTEM_NAMES.join(", ")}`);
+  }
+  const settings = {
+    system,
+    ...(server !== undefined && { server: server.includes("://") ? server : `${system}://${server}` }),
+    ...(system === "https" && {
+      tlsMin: tls12 ? "1.2" : "1.3",
+      ...(name !== undefined && { path: name }),
+    }),
+  };
+  const parsed = sourceSchema.safeParse(settings);
+  if (parsed.success) return parsed.data;
+  const [issue] = parsed.error.issues;
+  throw new UsageError(`${issue?.path.join(".")}: ${issue?.message}`);
+}

@@ -1,0 +1,155 @@
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, describe, expect, it } from "vitest";
+import { Prng } from "../../../emulator/kernel/prng.ts";
+import { runCli } from "../../../hil/cli/cli.ts";
+import { pullCommand } from "../../../hil/cli/pull-command.ts";
+import { serverCommand } from "../../../hil/cli/server-command.ts";
+import { pullRun } from "../../../hil/system/pull-run.ts";
+import { type ServerOpen, serve } from "../../../hil/system/serve.ts";
+import { keptIo } from "../cli/io.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "otabench-pull-"));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+/** Runs `work` while a server of ours serves that file. */
+async function whileServing(system: string, file: Uint8Array, work: (port: number) => Promise<void>, sign = true) {
+  const path = join(folder, "served.bin");
+  writeFileSync(path, file);
+  const stop = new AbortController();
+  const opened = Promise.withResolvers<ServerOpen>();
+  const lines: string[] = [];
+  const serving = serve({
+    system,
+    files: [path],
+    version: "2.0.0",
+    sign,
+    host: "127.0.0.1",
+    port: 0,
+    tls12: false,
+    stop: stop.signal,
+    onOpen: opened.resolve,
+    onEvent: (line) => lines.push(line),
+  });
+  try {
+    await Promise.race([serving, opened.promise]);
+    await work((await opened.promise).port);
+  } finally {
+    stop.abort();
+    await serving;
+  }
+  return lines;
+}
+
+async function pullBy(argv: readonly string[]) {
+  const io = keptIo();
+  const code = await runCli({ version: "0", commands: [pullCommand(pullRun), serverCommand(serve)] }, argv, io);
+  return { code, out: io.out(), err: io.err() };
+}
+
+const file = new Prng("pull").bytes(200_000);
+
+describe("otabench server and otabench pull", () => {
+  it.each(["https"])("%s: one serves a file, the other pulls, checks and writes it", async (system) => {
+    const out = join(folder, `${system}.bin`);
+    await whileServing(system, file, async (port) => {
+      const { code, out: said } = await pullBy([
+        "pull",
+        system,
+        "--server",
+        `localhost:${port}`,
+        "--seed",
+        "1",
+        "-o",
+        out,
+      ]);
+      expect(said).toContain("signed as it must be");
+      expect(code).toBe(0);
+    });
+    expect(new Uint8Array(readFileSync(out))).toEqual(file);
+    expect(readFileSync(`${out}.sig`)).toHaveLength(256);
+    expect(existsSync(`${out}.part`)).toBe(false);
+  });
+
+  it.each(["https"])("%s: a file that somebody else signed, or nobody, is not written", async (system) => {
+    const out = join(folder, `${system}-bad.bin`);
+    const wrong = join(folder, "served.bin.sig");
+    for (const signature of [new Uint8Array(256), undefined]) {
+      if (signature !== undefined) writeFileSync(wrong, signature);
+      const pulled = async (port: number): Promise<void> => {
+        const server = `localhost:${port}`;
+        const { code, err } = await pullBy(["pull", system, "--server", server, "--seed", "1", "-o", out]);
+        expect(err).toContain(signature === undefined ? "PACKAGE_SIGNATURE_MISSING" : "PACKAGE_SIGNATURE_WRONG");
+        expect(code).toBe(1);
+        if (signature !== undefined) return;
+        const taken = await pullBy(["pull", system, "--server", server, "--seed", "1", "--unsigned", "-o", `${out}2`]);
+        expect(taken.out).toContain("signature not checked");
+      };
+      await whileServing(system, file, pulled, false);
+      rmSync(wrong, { force: true });
+    }
+    expect([out, `${out}.part`, `${out}.part.json`].filter((path) => existsSync(path))).toEqual([]);
+  });
+
+  it("goes on where an earlier pull of the same content ended", async () => {
+    const out = join(folder, "resumed.bin");
+    await whileServing("https", file, async (port) => {
+      const argv = ["pull", "https", "--server", `localhost:${port}`, "--seed", "1", "-o", out, "--json"];
+      const first = JSON.parse((await pullBy(argv)).out) as { release: string };
+      rmSync(out);
+      const { createHash } = await import("node:crypto");
+      const validator = `"${createHash("sha256").update(file).digest("hex")}"`;
+      const offer = { server: `https://localhost:${port}`, release: first.release, size: file.length, validator };
+      writeFileSync(`${out}.part`, file.subarray(0, 70_000));
+      writeFileSync(`${out}.part.json`, JSON.stringify(offer));
+      expect(JSON.parse((await pullBy(argv)).out)).toMatchObject({ from: 70_000, bytes: 130_000, verified: true });
+      expect(new Uint8Array(readFileSync(out))).toEqual(file);
+      writeFileSync(`${out}.part`, new Uint8Array(70_000));
+      writeFileSync(`${out}.part.json`, JSON.stringify({ ...offer, validator: '"other"' }));
+      expect(JSON.parse((await pullBy(argv)).out)).toMatchObject({ from: 0, bytes: 200_000, verified: true });
+    });
+  });
+
+  it("ends with a named error where there is no server, or one of another CA", async () => {
+    const out = join(folder, "none.bin");
+    await whileServing("https", file, async (port) => {
+      const { code, err } = await pullBy(["pull", "https", "--server", `localhost:${port}`, "--seed", "2", "-o", out]);
+      expect(err).toContain("SOURCE_UNTRUSTED");
+      expect(code).toBe(1);
+    });
+  });
+
+  it.each([
+    [["pull"], "the update system is missing"],
+    [["pull", "ftp", "--server", "x:1", "--seed", "1", "-o", "f"], '"ftp" is no update system'],
+    [["pull", "https", "--seed", "1", "-o", "f"], "--server URL is missing"],
+    [["pull", "https", "--server", "x:1", "--seed", "1"], "--out FILE or --vehicle VEHICLE is missing"],
+    [["pull", "https", "--server", "x:1", "-o", "f"], "--ca FILE is missing"],
+    [["pull", "https", "--server", "x:1", "--ca", "f", "-o", "f"], "--signer FILE is missing"],
+    [["pull", "https", "--server", "http://x:1", "--seed", "1", "-o", "f"], "is no https://HOST:PORT"],
+    [["pull", "https", "--server", "x:1", "--seed", "1", "-o", "f", "--max", "0"], "is no number of bytes"],
+    [["server", "https"], "the file to serve is missing"],
+    [["server", "https", "no-such-file"], "FILE_UNREADABLE"],
+    [["server", "https", "package.json", "--version", "2"], "is no version x.y.z"],
+  ])("%j is refused", async (argv, message) => {
+    const { code, err } = await pullBy(argv);
+    expect(err).toContain(message);
+    expect(code).toBe(2);
+  });
+
+  it("installs what was pulled in a virtual vehicle", async () => {
+    const { publishRelease } = await import("../../../hil/scenario/publish-release.ts");
+    const options = { release: undefined, keysDir: undefined, seed: "1" };
+    const [path] = await publishRelease("fixtures/scenarios/first-update.yaml", join(folder, "release"), options);
+    const release = new Uint8Array(readFileSync(path as string));
+    await whileServing("https", release, async (port) => {
+      const vehicle = "fixtures/vehicles/two-zone.yaml";
+      const argv = ["pull", "https", "--server", `localhost:${port}`, "--seed", "1", "--vehicle", vehicle];
+      const { code, out } = await pullBy(argv);
+      expect(out).toContain("ECU_022   1.0.0 -> 2.0.0  updated");
+      expect(out).toContain("verdict   updated");
+      expect(code).toBe(0);
+    });
+  });
+});
