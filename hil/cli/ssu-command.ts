@@ -50,6 +50,7 @@ standard input. A client wants a secure stream and takes no other, unless --plai
         );
       case "chat":
         return chat(args, only(operands, ["SERVER"]), io);
+      case undefined:
       default:
         throw new UsageError(`"${action ?? ""}" is none of serve, list, get, put, chat; see otabench ssu --help`);
     }

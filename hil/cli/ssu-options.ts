@@ -43,7 +43,7 @@ export function serverSecurity(args: CommandArgs): { accepts: "plain" | "secure"
   return { accepts, identity: ssuIdentity(fileText(cert), fileText(key)) };
 }
 
-export function fileBytes(path: string): Uint8Array {
+function fileBytes(path: string): Uint8Array {
   try {
     return new Uint8Array(readFileSync(path));
   } catch (cause) {

@@ -30,7 +30,7 @@ export const AlertCode = {
 export type AlertName = keyof typeof AlertCode;
 
 /** "bad_record_mac (20)", or "alert 99" for a code that has no name. */
-export function alertText(code: number): string {
+function alertText(code: number): string {
   const name = Object.entries(AlertCode).find(([, each]) => each === code)?.[0];
   return name === undefined
     ? `alert ${code}`

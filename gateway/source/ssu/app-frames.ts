@@ -1,32 +1,11 @@
 import type { Stateful } from "../../../emulator/kernel/machine.ts";
-import { joined } from "./key-schedule.ts";
+import { FrameType } from "./frame-type.ts";
+import { joined } from "./joined.ts";
 
 /** What the two applications say over a stream. (docs/protocols/ssu.md, 8) */
 
 /** The client's first bytes: "SSUA" and the version of these frames. */
 export const PREAMBLE = Uint8Array.of(0x53, 0x53, 0x55, 0x41, 1);
-
-export const FrameType = {
-  List: 0x01,
-  Stat: 0x02,
-  Get: 0x03,
-  Put: 0x04,
-  Data: 0x05,
-  End: 0x06,
-  Report: 0x07,
-  Join: 0x10,
-  Say: 0x11,
-  Files: 0x81,
-  File: 0x82,
-  Ready: 0x83,
-  Stored: 0x84,
-  Reported: 0x85,
-  Welcome: 0x90,
-  Said: 0x91,
-  Joined: 0x92,
-  Left: 0x93,
-  Error: 0xff,
-} as const;
 
 export const AppError = {
   Version: 1,
@@ -45,10 +24,10 @@ export const AppError = {
 } as const;
 export type AppError = (typeof AppError)[keyof typeof AppError];
 
-export const FRAME_HEADER_LENGTH = 5;
+const FRAME_HEADER_LENGTH = 5;
 /** The longest body of a frame, bytes. */
 export const FRAME_MAX = 65_536;
-export const DIGEST_LENGTH = 32;
+const DIGEST_LENGTH = 32;
 
 /** What is known of a file. */
 export interface FileFacts {
@@ -145,7 +124,7 @@ function partsOf(frame: AppFrame): [type: number, body: Uint8Array] {
 }
 
 /** Total. @param body of a whole frame */
-export function decodeFrame(type: number, body: Uint8Array): AppFrame | MalformedFrame {
+function decodeFrame(type: number, body: Uint8Array): AppFrame | MalformedFrame {
   const fields = new Fields(body);
   const frame = readFrame(type, fields);
   if (frame === undefined) return { type: "malformed", reason: `a frame of type ${type}` };

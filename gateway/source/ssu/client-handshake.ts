@@ -15,6 +15,7 @@ import {
   readServerHello,
   signedContent,
 } from "./handshake-messages.ts";
+import { joined } from "./joined.ts";
 import {
   binderKey,
   deriveSecret,
@@ -22,7 +23,6 @@ import {
   expandLabel,
   finishedData,
   handshakeSecret,
-  joined,
   masterSecret,
   packetKey,
 } from "./key-schedule.ts";
@@ -90,7 +90,7 @@ export class ClientHandshake implements Handshake {
   earlySecret(io: HandshakeIo): Uint8Array | undefined {
     const { ticket } = this.#is;
     if (ticket === undefined || this.earlyMax === 0) return undefined;
-    return deriveSecret(io.crypto, earlySecret(io.crypto, ticket.psk), "c e traffic", io.transcript);
+    return deriveSecret(io.crypto, earlySecret(io.crypto, ticket.psk), "c e traffic", io.transcript());
   }
 
   start(io: HandshakeIo): void {
@@ -111,7 +111,7 @@ export class ClientHandshake implements Handshake {
       io.send(draft);
       return;
     }
-    const bound = joined(io.transcript, draft.subarray(0, -BINDER_LENGTH));
+    const bound = joined(io.transcript(), draft.subarray(0, -BINDER_LENGTH));
     const key = binderKey(io.crypto, earlySecret(io.crypto, ticket.psk));
     io.send(encodeClientHello({ ...hello, binder: finishedData(io.crypto, key, bound) }));
   }
@@ -153,7 +153,8 @@ export class ClientHandshake implements Handshake {
 
   #serverHello(message: Uint8Array, io: HandshakeIo): void {
     const { share, resumed } = readServerHello(message);
-    const { crypto, transcript } = io;
+    const { crypto } = io;
+    const transcript = io.transcript();
     const { ticket, privateKey } = this.#is;
     if (resumed && ticket === undefined) throw new Alert("illegalParameter", "resumed without a ticket");
     const shared = crypto.x25519(privateKey, share);
@@ -201,13 +202,13 @@ export class ClientHandshake implements Handshake {
       throw new Alert("decryptError", "the Finished of the server is wrong");
     }
     const master = masterSecret(crypto, secret);
-    const clientData = deriveSecret(crypto, master, "c ap traffic", io.transcript);
-    io.receiveUnder(deriveSecret(crypto, master, "s ap traffic", io.transcript));
+    const clientData = deriveSecret(crypto, master, "c ap traffic", io.transcript());
+    io.receiveUnder(deriveSecret(crypto, master, "s ap traffic", io.transcript()));
     if (earlyAccepted) io.send(encodeEndOfEarlyData(io.earlyRecords));
-    io.send(encodeFinished(finishedData(crypto, clientTraffic, io.transcript)));
+    io.send(encodeFinished(finishedData(crypto, clientTraffic, io.transcript())));
     io.sendUnder(clientData);
     this.#protect(io, true);
-    this.#is = { ...this.#is, step: "done", secret: deriveSecret(crypto, master, "res master", io.transcript) };
+    this.#is = { ...this.#is, step: "done", secret: deriveSecret(crypto, master, "res master", io.transcript()) };
     io.writable();
     io.established({ resumed, earlyAccepted });
   }

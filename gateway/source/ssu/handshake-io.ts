@@ -7,7 +7,7 @@ import type { SsuCrypto } from "./ssu-crypto.ts";
 export interface HandshakeIo {
   readonly crypto: SsuCrypto;
   /** Digests of SYN and SYN-ACK options, then all messages so far. */
-  readonly transcript: Uint8Array;
+  readonly transcript: () => Uint8Array;
   readonly now: Instant;
   /** A message of the handshake goes out and into the transcript. */
   send(message: Uint8Array): void;
@@ -25,7 +25,7 @@ export interface HandshakeIo {
   /** Data may be written: the send key is that of application data. */
   writable(): void;
   established(how: { resumed: boolean; earlyAccepted: boolean }): void;
-  ticket(ticket: SsuTicket): void;
+  readonly ticket: (ticket: SsuTicket) => void;
 }
 
 /** One side's handshake. Throws an `Alert` for a message that must not be. */

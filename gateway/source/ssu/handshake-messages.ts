@@ -1,5 +1,5 @@
 import { Alert } from "./alerts.ts";
-import { joined } from "./key-schedule.ts";
+import { joined } from "./joined.ts";
 
 /** Messages of the handshake: type (1 byte), length (2 bytes), body. (docs/protocols/ssu.md, 6.3) */
 
@@ -14,9 +14,9 @@ export const MessageType = {
   Finished: 20,
 } as const;
 
-export const MESSAGE_HEADER_LENGTH = 3;
+const MESSAGE_HEADER_LENGTH = 3;
 /** The longest message, header included. */
-export const MESSAGE_MAX = 16_384;
+const MESSAGE_MAX = 16_384;
 export const CHAIN_MAX = 8;
 const RANDOM_LENGTH = 32;
 const SHARE_LENGTH = 32;
@@ -55,7 +55,7 @@ export interface CertificateVerify {
 
 const TEXT = new TextEncoder();
 
-export function message(type: number, ...parts: readonly Uint8Array[]): Uint8Array {
+function message(type: number, ...parts: readonly Uint8Array[]): Uint8Array {
   const body = joined(...parts);
   return joined(Uint8Array.of(type, body.length >> 8, body.length & 0xff), body);
 }

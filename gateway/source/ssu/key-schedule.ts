@@ -1,27 +1,14 @@
+import { hkdfExpand, hkdfExtract } from "./hkdf.ts";
+import { joined } from "./joined.ts";
 import type { SsuCrypto } from "./ssu-crypto.ts";
 
-/** HKDF (RFC 5869) and the key schedule of RFC 8446, 7.1, with labels that begin with "ssu1 ". */
+/** The key schedule of RFC 8446, 7.1, with labels that begin with "ssu1 ". */
 
 const HASH_LENGTH = 32;
 const PREFIX = "ssu1 ";
 const NOTHING = new Uint8Array(0);
 const ZEROS = new Uint8Array(HASH_LENGTH);
 const TEXT = new TextEncoder();
-
-/** (RFC 5869, 2.2) */
-export const hkdfExtract = (crypto: SsuCrypto, salt: Uint8Array, secret: Uint8Array): Uint8Array =>
-  crypto.hmacSha256(salt, secret);
-
-/** (RFC 5869, 2.3) @param length up to 8160 */
-export function hkdfExpand(crypto: SsuCrypto, key: Uint8Array, info: Uint8Array, length: number): Uint8Array {
-  const out = new Uint8Array(length);
-  let block: Uint8Array = NOTHING;
-  for (let at = 0, count = 1; at < length; at += HASH_LENGTH, count++) {
-    block = crypto.hmacSha256(key, joined(block, info, Uint8Array.of(count)));
-    out.set(block.subarray(0, Math.min(HASH_LENGTH, length - at)), at);
-  }
-  return out;
-}
 
 /** (RFC 8446, 7.1, HKDF-Expand-Label) */
 export function expandLabel(
@@ -67,13 +54,3 @@ export const binderKey = (crypto: SsuCrypto, early: Uint8Array): Uint8Array =>
 /** The key of the tags behind packets. */
 export const packetKey = (crypto: SsuCrypto, handshakeTraffic: Uint8Array): Uint8Array =>
   expandLabel(crypto, handshakeTraffic, "packet", NOTHING, HASH_LENGTH);
-
-export function joined(...parts: readonly Uint8Array[]): Uint8Array {
-  const data = new Uint8Array(parts.reduce((length, part) => length + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    data.set(part, at);
-    at += part.length;
-  }
-  return data;
-}

@@ -1,14 +1,6 @@
-/** Options stand between header and payload: type (1 byte), length of the value (2 bytes), value. (docs/protocols/ssu.md, 3.3) */
+import { OptionType } from "./option-type.ts";
 
-export const OptionType = {
-  Pad: 0x00,
-  SourceId: 0x01,
-  MaxDatagram: 0x02,
-  Security: 0x03,
-  Cookie: 0x04,
-  Sack: 0x05,
-  Reason: 0x06,
-} as const;
+/** Options stand between header and payload: type (1 byte), length of the value (2 bytes), value. (docs/protocols/ssu.md, 3.3) */
 
 /** In a SYN what the client asks for; in a SYN-ACK what has been settled: `Plain` or `Secure`. */
 export const Security = { Plain: 0, Secure: 1, SecurePreferred: 2 } as const;
@@ -35,9 +27,9 @@ export interface PacketOptions {
 }
 
 export const OPTION_HEADER_LENGTH = 3;
-export const SACK_BLOCK_LENGTH = 16;
+const SACK_BLOCK_LENGTH = 16;
 export const SACK_BLOCKS_MAX = 4;
-export const COOKIE_LENGTH_MAX = 128;
+const COOKIE_LENGTH_MAX = 128;
 
 type OptionsResult =
   | { readonly type: "options"; readonly options: PacketOptions }

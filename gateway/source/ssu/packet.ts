@@ -3,7 +3,7 @@ import { decodeOptions, encodeOptions, type PacketOptions } from "./packet-optio
 
 /** One SSU packet is the whole payload of one UDP datagram. Numbers are big-endian. (docs/protocols/ssu.md, 3) */
 
-export const SSU_VERSION = 1;
+const SSU_VERSION = 1;
 export const PACKET_HEADER_LENGTH = 40;
 export const AUTH_TAG_LENGTH = 16;
 /** The largest UDP payload of IPv4, bytes. */

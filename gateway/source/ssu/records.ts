@@ -1,6 +1,7 @@
 import type { Stateful } from "../../../emulator/kernel/machine.ts";
 import { Alert } from "./alerts.ts";
-import { expandLabel, joined } from "./key-schedule.ts";
+import { joined } from "./joined.ts";
+import { expandLabel } from "./key-schedule.ts";
 import type { SsuCrypto } from "./ssu-crypto.ts";
 
 /** Records cut the stream into pieces that are encrypted one by one. (docs/protocols/ssu.md, 6.2) */

@@ -6,7 +6,7 @@ import type { Protection } from "./connection-io.ts";
 import type { SsuTicket } from "./credentials.ts";
 import type { Handshake, HandshakeIo } from "./handshake-io.ts";
 import { splitMessage } from "./handshake-messages.ts";
-import { joined } from "./key-schedule.ts";
+import { joined } from "./joined.ts";
 import {
   nextKeys,
   openRecord,
@@ -294,14 +294,11 @@ export class SecureChannel implements Stateful<SecureChannelState> {
   #io(): HandshakeIo {
     const { crypto } = this.#options;
     const { now, earlyRecords } = this.#is;
-    const channel = this;
     return {
       crypto,
       now,
       earlyRecords,
-      get transcript() {
-        return channel.#is.transcript;
-      },
+      transcript: () => this.#is.transcript,
       send: (message) => {
         this.#set({ transcript: joined(this.#is.transcript, message) });
         this.#sendRecord(RecordType.Handshake, message);

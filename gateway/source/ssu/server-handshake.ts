@@ -16,6 +16,7 @@ import {
   readFinished,
   signedContent,
 } from "./handshake-messages.ts";
+import { joined } from "./joined.ts";
 import {
   binderKey,
   deriveSecret,
@@ -23,7 +24,6 @@ import {
   expandLabel,
   finishedData,
   handshakeSecret,
-  joined,
   masterSecret,
   packetKey,
 } from "./key-schedule.ts";
@@ -103,7 +103,7 @@ export class ServerHandshake implements Handshake {
     const resumed = psk !== undefined;
     const earlyAccepted = resumed && hello.early && this.#options.earlyMax > 0;
     const early = earlySecret(crypto, psk);
-    io.receiveEarly(earlyAccepted ? deriveSecret(crypto, early, "c e traffic", io.transcript) : undefined);
+    io.receiveEarly(earlyAccepted ? deriveSecret(crypto, early, "c e traffic", io.transcript()) : undefined);
 
     const privateKey = crypto.random(32);
     const shared = crypto.x25519(privateKey, hello.share);
@@ -111,8 +111,8 @@ export class ServerHandshake implements Handshake {
     io.send(encodeServerHello({ random: crypto.random(32), share: crypto.x25519Public(privateKey), resumed }));
 
     const secret = handshakeSecret(crypto, early, shared);
-    const clientTraffic = deriveSecret(crypto, secret, "c hs traffic", io.transcript);
-    const serverTraffic = deriveSecret(crypto, secret, "s hs traffic", io.transcript);
+    const clientTraffic = deriveSecret(crypto, secret, "c hs traffic", io.transcript());
+    const serverTraffic = deriveSecret(crypto, secret, "s hs traffic", io.transcript());
     const { serverName } = hello;
     this.#is = { ...this.#is, serverName, resumed, earlyAccepted, clientTraffic, serverTraffic };
     io.receiveUnder(clientTraffic);
@@ -138,12 +138,12 @@ export class ServerHandshake implements Handshake {
     io.send(encodeEncryptedExtensions(earlyAccepted));
     if (!resumed) {
       io.send(encodeCertificate(identity.chain));
-      const signature = identity.sign(signedContent(crypto.sha256(io.transcript)));
+      const signature = identity.sign(signedContent(crypto.sha256(io.transcript())));
       io.send(encodeCertificateVerify({ scheme: identity.scheme, signature }));
     }
-    io.send(encodeFinished(finishedData(crypto, serverTraffic, io.transcript)));
-    io.sendUnder(deriveSecret(crypto, master, "s ap traffic", io.transcript));
-    const clientData = deriveSecret(crypto, master, "c ap traffic", io.transcript);
+    io.send(encodeFinished(finishedData(crypto, serverTraffic, io.transcript())));
+    io.sendUnder(deriveSecret(crypto, master, "s ap traffic", io.transcript()));
+    const clientData = deriveSecret(crypto, master, "c ap traffic", io.transcript());
     this.#is = { ...this.#is, step: earlyAccepted ? "endOfEarlyData" : "finished", master, clientData };
     if (earlyAccepted) io.writable();
   }
@@ -166,7 +166,7 @@ export class ServerHandshake implements Handshake {
     }
     io.receiveUnder(clientData);
     this.#protect(io, true);
-    const resumption = deriveSecret(crypto, master, "res master", io.transcript);
+    const resumption = deriveSecret(crypto, master, "res master", io.transcript());
     const psk = expandLabel(crypto, resumption, "resumption", TICKET_NONCE, 32);
     const ticket = this.#options.tickets.issue(psk, serverName, io.now);
     const { earlyMax } = this.#options;

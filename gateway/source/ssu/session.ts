@@ -6,7 +6,7 @@ import { ClientHandshake } from "./client-handshake.ts";
 import { SsuConnection, type SsuConnectionState } from "./connection.ts";
 import type { ConnectionOutput } from "./connection-io.ts";
 import type { ConnectionCounters, DropReason, Opening } from "./connection-state.ts";
-import { joined } from "./key-schedule.ts";
+import { joined } from "./joined.ts";
 import { Opener, type OpenerOutput, type OpenerState } from "./opener.ts";
 import { Security } from "./packet-options.ts";
 import { RECORD_HEADER_LENGTH, RECORD_MAX, RECORD_TAG_LENGTH } from "./records.ts";

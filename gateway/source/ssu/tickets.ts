@@ -1,6 +1,6 @@
 import type { Stateful } from "../../../emulator/kernel/machine.ts";
 import { type Instant, toSeconds } from "../../../emulator/kernel/time.ts";
-import { joined } from "./key-schedule.ts";
+import { joined } from "./joined.ts";
 import type { SsuCrypto } from "./ssu-crypto.ts";
 
 export interface TicketIssuerState {

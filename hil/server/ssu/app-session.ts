@@ -168,7 +168,18 @@ export class AppSession {
       case "say":
         this.#say(frame.text);
         return;
-      default:
+      case "data":
+      case "end":
+      case "files":
+      case "file":
+      case "ready":
+      case "stored":
+      case "reported":
+      case "welcome":
+      case "said":
+      case "joined":
+      case "left":
+      case "error":
         this.#giveUp(AppError.Malformed, `"${frame.type}" is not for a server, or not now`);
     }
   }

@@ -14,7 +14,8 @@ const NICK = /^[\p{L}\p{N}][\p{L}\p{N} ._-]{0,31}$/u;
 const SAY_MAX = 1024;
 
 /** Whether somebody may be called that. */
-export const isNick = (nick: string): boolean => NICK.test(nick) && nick === nick.normalize("NFC") && !/ $/.test(nick);
+export const isNick = (nick: string): boolean =>
+  NICK.test(nick) && nick === nick.normalize("NFC") && !nick.endsWith(" ");
 
 /** What may be said: one line, 1 to 1024 characters, nothing that moves a terminal's cursor. */
 export const isSayable = (text: string): boolean =>

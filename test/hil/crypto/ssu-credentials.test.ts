@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
 import { fromHex, toHex } from "../../../emulator/wire/text.ts";
-import { hkdfExpand, hkdfExtract } from "../../../gateway/source/ssu/key-schedule.ts";
+import { hkdfExpand, hkdfExtract } from "../../../gateway/source/ssu/hkdf.ts";
 import { readRevocationLists } from "../../../hil/crypto/revocation.ts";
 import { ssuIdentity, ssuTrust } from "../../../hil/crypto/ssu-credentials.ts";
 import { nodeSsuCrypto } from "../../../hil/crypto/ssu-crypto.ts";

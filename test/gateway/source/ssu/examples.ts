@@ -4,7 +4,7 @@ import { toHex } from "../../../../emulator/wire/text.ts";
 import { encodeFrame, PREAMBLE } from "../../../../gateway/source/ssu/app-frames.ts";
 import { ClientHandshake } from "../../../../gateway/source/ssu/client-handshake.ts";
 import type { Protection } from "../../../../gateway/source/ssu/connection-io.ts";
-import { joined } from "../../../../gateway/source/ssu/key-schedule.ts";
+import { joined } from "../../../../gateway/source/ssu/joined.ts";
 import { encodePacket, type Packet, PacketFlag } from "../../../../gateway/source/ssu/packet.ts";
 import { encodeOptions } from "../../../../gateway/source/ssu/packet-options.ts";
 import { SecureChannel } from "../../../../gateway/source/ssu/secure-channel.ts";
@@ -50,8 +50,8 @@ function noting(first: number, labels: Map<string, string>): SsuCrypto {
     ...crypto,
     hmacSha256(key, data) {
       const result = crypto.hmacSha256(key, data);
-      const label = /ssu1 ([a-z ]+)/.exec(Buffer.from(data).toString("latin1"))?.[1];
-      if (label !== undefined && !/^(key|iv|finished|packet|derived)$/.test(label)) labels.set(label, toHex(result));
+      const label = /ssu1 ([cs] (?:hs|ap) traffic|res master)/.exec(Buffer.from(data).toString("latin1"))?.[1];
+      if (label !== undefined) labels.set(label, toHex(result));
       return result;
     },
   };

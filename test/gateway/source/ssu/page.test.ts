@@ -1,9 +1,9 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
-import { AlertCode, alertText } from "../../../../gateway/source/ssu/alerts.ts";
-import { FrameType } from "../../../../gateway/source/ssu/app-frames.ts";
+import { AlertCode } from "../../../../gateway/source/ssu/alerts.ts";
+import { FrameType } from "../../../../gateway/source/ssu/frame-type.ts";
 import { MessageType } from "../../../../gateway/source/ssu/handshake-messages.ts";
-import { OptionType } from "../../../../gateway/source/ssu/packet-options.ts";
+import { OptionType } from "../../../../gateway/source/ssu/option-type.ts";
 import { examplesText } from "./examples.ts";
 
 const PAGE = "docs/protocols/ssu.md";
@@ -25,7 +25,7 @@ describe("docs/protocols/ssu.md", () => {
     const snake = (name: string): string => name.replace(/(?!^)[A-Z]/g, (letter) => `_${letter}`).toUpperCase();
     const hex = (code: number): string => `0x${code.toString(16).padStart(2, "0")}`;
     const rows = [
-      ...Object.values(AlertCode).map((code) => `| ${code} | ${alertText(code).replace(/ .*/, "")} |`),
+      ...Object.entries(AlertCode).map(([name, code]) => `| ${code} | ${snake(name).toLowerCase()} |`),
       ...Object.entries(OptionType).map(([name, code]) => `| ${hex(code)} | ${snake(name)} |`),
       ...Object.entries(MessageType).map(([name, code]) => `| ${code} | ${name} |`),
       ...Object.entries(FrameType).map(([name, code]) => `| ${hex(code)} | ${name.toUpperCase()} |`),
