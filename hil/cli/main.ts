@@ -14,6 +14,7 @@ import { publishCommand } from "./publish-command.ts";
 import { pullCommand } from "./pull-command.ts";
 import { runCommand } from "./run-command.ts";
 import { serverCommand } from "./server-command.ts";
+import { ssuCommand } from "./ssu-command.ts";
 import { openTerminal } from "./terminal.ts";
 import { upCommand } from "./up-command.ts";
 import { otabenchVersion } from "./version.ts";
@@ -72,6 +73,7 @@ process.exitCode = await runCli(
       imageCommand(writeEcuImage),
       keysCommand,
       convertCommand,
+      ssuCommand,
       serverCommand(serve),
       pullCommand(pullRun),
       deviceCommand(runDevice),
