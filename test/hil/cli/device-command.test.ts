@@ -199,12 +199,11 @@ describe("the menu of otabench device", () => {
 
   it("sets the schedule and accounts", async () => {
     await ready();
-    const { out } = await menu(
-      ...["schedule", "daily 03:30", "600", "", "schedule", "daily 99:99", "", "", "schedule", ""],
-      ...["users", "add eve viewer", OTHER, OTHER, "users", "role eve user", "users", "role eve god", "users", "sudo"],
-      ...["users", "password eve", PASSWORD, PASSWORD, "users", "", "users", "add bob user", OTHER, PASSWORD],
-      ...["password", OTHER, OTHER, "users", "remove eve", "users", ""],
-    );
+    const schedule = ["schedule", "daily 03:30", "600", "", "schedule", "daily 99:99", "", "", "schedule", ""];
+    const add = ["users", "add eve viewer", OTHER, OTHER, "users", "add bob user", OTHER, PASSWORD];
+    const change = ["users", "role eve user", "users", "role eve god", "users", "password eve", PASSWORD, PASSWORD];
+    const others = ["users", "sudo", "users", "", "password", OTHER, OTHER, "users", "remove eve", "users", ""];
+    const { out } = await menu(...schedule, ...add, ...change, ...others);
     expect(out).toContain("now: daily at 03:30 UTC, up to 600 s later");
     expect(out).toContain("SCHEDULE_INVALID");
     expect(out).toMatch(/eve +user/);

@@ -97,7 +97,7 @@ describe("a device before a man in the middle", () => {
 
   it("takes TLS 1.2 only where it was told to", async () => {
     await through([], { tlsMin: "1.2" });
-    between?.close();
+    await between?.close();
     const { certificate, privateKey } = makeTls(TRUSTED);
     const old = createServer({ cert: certificate, key: privateKey, maxVersion: "TLSv1.2" }, (socket) => socket.end());
     old.on("tlsClientError", () => {});
