@@ -165,6 +165,10 @@ export class Flash implements Stateful<FlashState> {
     this.#memory.write(this.#offset(address), data.length, (cells, from) => {
       cells.set(data.subarray(from, from + cells.length));
     });
+    const { pageSize } = this.geometry;
+    const from = Math.floor(this.#offset(address) / pageSize);
+    const to = Math.ceil((this.#offset(address) + data.length) / pageSize);
+    for (const page of this.#damaged) if (page >= from && page < to) this.#damaged.delete(page);
   }
 
   save(): FlashState {

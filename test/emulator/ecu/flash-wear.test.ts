@@ -29,6 +29,16 @@ function program(flash: Flash, address: number, octet: number, length = 32): voi
 }
 
 describe("the ECC of a flash", () => {
+  it("fits again what is put in place in the factory, and only that, whatever was torn there", () => {
+    const { flash } = make();
+    flash.erase(BASE, 1, at(1000));
+    flash.cut(at(1100), new Prng("torn"));
+    expect(flash.damaged(BASE, 0x2000)).toBe(true);
+    flash.place(BASE + 16, filled(33, 0x5a));
+    expect([flash.damaged(BASE, 64), flash.damaged(BASE + 64, 1)]).toEqual([false, true]);
+    expect(flash.read(BASE + 16, 33)).toEqual(filled(33, 0x5a));
+  });
+
   it("no longer fits a page that is programmed twice: it reads as uncorrectable until it is erased", () => {
     const { flash, trace } = make();
     program(flash, BASE + 32, 0xf0);
