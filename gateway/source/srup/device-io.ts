@@ -1,4 +1,5 @@
 import type { Duration, Instant } from "../../../emulator/kernel/time.ts";
+import type { DeviceUpdatesState } from "./device-updates.ts";
 import type { HeldMessages } from "./held-messages.ts";
 import type { SrupIdentity, SrupPartyState } from "./party.ts";
 import type { PeerInput, RoleOutput, SendInput } from "./role-io.ts";
@@ -51,6 +52,8 @@ export type SrupDeviceInput =
   /** SHA-256 of the whole file, lower-case hexadecimal. */
   | { readonly type: "downloaded"; readonly download: number; readonly digest: string }
   | { readonly type: "downloadFailed"; readonly download: number; readonly failure: DownloadFailure }
+  /** The process is another one, and what the last one was fetching is lost. */
+  | { readonly type: "restarted" }
   | { readonly type: "resign" }
   | { readonly type: "deregister" }
   /** Of a syndication device: the message as it came from the other side, token and all. */
@@ -80,15 +83,6 @@ export type SrupDeviceOutput =
   /** Of a syndication device's home side: register with that key service; without a value ours can't be read. */
   | { readonly type: "syndicationInit"; readonly url: string; readonly value: string | undefined };
 
-/** One file that a server wants us to have. Tokens are hexadecimal. */
-export interface PendingDownload {
-  readonly download: number;
-  readonly server: string;
-  readonly token: string;
-  readonly digest: string;
-  readonly url: string;
-}
-
 export interface PendingJoin {
   readonly kind: JoinKind;
   readonly observer: string | undefined;
@@ -101,13 +95,7 @@ export interface SrupDeviceState {
   readonly party: SrupPartyState;
   readonly server: string | undefined;
   readonly join: PendingJoin | undefined;
-  /** The first one is under way until `downloadDeadline`. */
-  readonly downloads: readonly PendingDownload[];
-  readonly downloadDeadline: Instant | undefined;
-  /** How many downloads there have been; the next one's number. */
-  readonly downloadCount: number;
-  /** The fetched update of each server that may be activated: its token and download. */
-  readonly open: Readonly<Record<string, { readonly token: string; readonly download: number }>>;
+  readonly updates: DeviceUpdatesState;
   /** Tokens of observation requests that have not been answered, by the device to be looked at. */
   readonly observations: Readonly<Record<string, { readonly server: string; readonly token: string }>>;
   readonly held: HeldMessages;

@@ -2,15 +2,14 @@ import type { Machine, Stateful } from "../../../emulator/kernel/machine.ts";
 import { earliest, type Instant, plus, s } from "../../../emulator/kernel/time.ts";
 import { fromHex, toHex } from "../../../emulator/wire/text.ts";
 import type {
-  DownloadFailure,
   JoinKind,
-  PendingDownload,
   SrupDeviceConfig,
   SrupDeviceInput,
   SrupDeviceOutput,
   SrupDevicePatience,
   SrupDeviceState,
 } from "./device-io.ts";
+import { DeviceUpdates } from "./device-updates.ts";
 import { type HeldMessage, heldDeadline, hold } from "./held-messages.ts";
 import { deviceTopic, identityText, joinTopic } from "./identity.ts";
 import type { SrupBody } from "./message-types.ts";
@@ -21,24 +20,30 @@ import { SrupStatus } from "./status.ts";
 import { decodeCString, decodeText, encodeText } from "./values.ts";
 
 const PATIENCE: SrupDevicePatience = { join: s(600), key: s(30), download: s(600) };
-/** Downloads that wait for the one under way, itself included. */
-const DOWNLOADS_MAX = 4;
 const OBSERVATIONS_MAX = 16;
+
+/** What a server sends to any device that is under it. */
+const FOR_DEVICE = [
+  "INITIATE",
+  "ACTIVATE",
+  "RESPONSE",
+  "ACTION",
+  "DATA",
+  "ID_REQUEST",
+  "HUMAN_JOIN_RESPONSE",
+  "OBSERVED_JOIN_RESPONSE",
+  "OBSERVATION_REQUEST",
+  "TERMINATE_COMMAND",
+  "DEREGISTER_COMMAND",
+] as const satisfies readonly SrupBody["type"][];
+type ForDevice = Extract<SrupMessage, { type: (typeof FOR_DEVICE)[number] }>;
+const isForDevice = (message: SrupMessage): message is ForDevice =>
+  (FOR_DEVICE as readonly string[]).includes(message.type);
 
 /** What a server of each side sends to a syndication device. */
 const RELAYED: Readonly<Record<"home" | "away", ReadonlySet<SrupBody["type"]>>> = {
   home: new Set(["SYNDICATED_ACTION", "SYNDICATED_ID_REQUEST", "SYNDICATED_C2_REQUEST", "SYNDICATED_END_REQUEST"]),
   away: new Set(["SYNDICATED_DATA", "SYNDICATED_DEVICE_COUNT", "SYNDICATED_DEVICE_LIST", "SYNDICATED_TERMINATE"]),
-};
-
-const FAILURE_STATUS: Readonly<Record<DownloadFailure, number>> = {
-  unreachable: SrupStatus.UpdateFailServer,
-  timeout: SrupStatus.UpdateFailServer,
-  status: SrupStatus.UpdateFailFile,
-  storage: SrupStatus.UpdateFailFile,
-  url: SrupStatus.UpdateFailHttpError,
-  tooLarge: SrupStatus.UpdateFailHttpError,
-  protocol: SrupStatus.UpdateFailHttpError,
 };
 
 const OBSERVED_STATUS = {
@@ -47,12 +52,8 @@ const OBSERVED_STATUS = {
   fail: SrupStatus.ObservedJoinFail,
 } as const;
 
-const EMPTY: Omit<SrupDeviceState, "party" | "server"> = {
+const EMPTY: Omit<SrupDeviceState, "party" | "server" | "updates"> = {
   join: undefined,
-  downloads: [],
-  downloadDeadline: undefined,
-  downloadCount: 0,
-  open: {},
   observations: {},
   held: [],
 };
@@ -67,7 +68,8 @@ export class SrupDevice implements Machine<SrupDeviceInput, SrupDeviceOutput>, S
   readonly #patience: SrupDevicePatience;
   readonly #party: SrupParty;
   readonly #outputs: SrupDeviceOutput[] = [];
-  #state: Omit<SrupDeviceState, "party">;
+  readonly #updates: DeviceUpdates;
+  #state: Omit<SrupDeviceState, "party" | "updates">;
 
   /** @throws {SrupIdentityError} */
   constructor(config: SrupDeviceConfig, tools: SrupTools) {
@@ -75,6 +77,10 @@ export class SrupDevice implements Machine<SrupDeviceInput, SrupDeviceOutput>, S
     this.#config = config;
     this.#patience = { ...PATIENCE, ...config.patience };
     this.#party = new SrupParty(config, config.keys ?? {}, tools);
+    this.#updates = new DeviceUpdates(this.#patience.download, {
+      say: (output) => this.#outputs.push(output),
+      answer: (server, token, status) => this.#send(server, { type: "RESPONSE", status }, token),
+    });
     this.#state = { ...EMPTY, server: config.server };
   }
 
@@ -99,10 +105,13 @@ export class SrupDevice implements Machine<SrupDeviceInput, SrupDeviceOutput>, S
         this.#join(input.kind, input.kind === "observed" ? input.observer : undefined, now);
         return;
       case "downloaded":
-        this.#downloaded(input.download, input.digest, now);
+        this.#updates.downloaded(input.download, input.digest, now);
         return;
       case "downloadFailed":
-        this.#downloadEnded(input.download, FAILURE_STATUS[input.failure], now);
+        this.#updates.failed(input.download, input.failure, now);
+        return;
+      case "restarted":
+        this.#updates.restarted(now);
         return;
       case "observed":
         this.#observed(input.device, OBSERVED_STATUS[input.verdict]);
@@ -119,22 +128,21 @@ export class SrupDevice implements Machine<SrupDeviceInput, SrupDeviceOutput>, S
       case "syndicate":
         this.#syndicate(input.value);
         return;
-      default:
+      case "sendData":
+      case "sendAction":
+      case "sendIdRequest":
+      case "sendResponse":
         this.#sendFor(input);
     }
   }
 
   handleDeadline(now: Instant): void {
-    const { join, downloads, downloadDeadline, held } = this.#state;
-    const [download] = downloads;
+    const { join, held } = this.#state;
     if (join !== undefined && now >= join.deadline) {
       this.#set({ join: undefined });
       this.#notJoined(join.stage === "key" ? "key" : "timeout");
     }
-    if (download !== undefined && downloadDeadline !== undefined && now >= downloadDeadline) {
-      this.#outputs.push({ type: "abandon", download: download.download });
-      this.#downloadEnded(download.download, SrupStatus.UpdateFailServer, now);
-    }
+    this.#updates.handleDeadline(now);
     if (held.some(({ deadline }) => now >= deadline)) this.#dropHeld(({ deadline }) => now >= deadline);
   }
 
@@ -143,21 +151,22 @@ export class SrupDevice implements Machine<SrupDeviceInput, SrupDeviceOutput>, S
   }
 
   nextDeadline(): Instant | undefined {
-    const { join, downloadDeadline, held } = this.#state;
-    return earliest(join?.deadline, downloadDeadline, heldDeadline(held));
+    const { join, held } = this.#state;
+    return earliest(join?.deadline, this.#updates.nextDeadline(), heldDeadline(held));
   }
 
   save(): SrupDeviceState {
-    return { ...this.#state, party: this.#party.save() };
+    return { ...this.#state, party: this.#party.save(), updates: this.#updates.save() };
   }
 
-  load({ party, ...state }: SrupDeviceState): void {
+  load({ party, updates, ...state }: SrupDeviceState): void {
     this.#party.load(party);
+    this.#updates.load(updates);
     this.#state = state;
     this.#outputs.length = 0;
   }
 
-  #set(change: Partial<Omit<SrupDeviceState, "party">>): void {
+  #set(change: Partial<Omit<SrupDeviceState, "party" | "updates">>): void {
     this.#state = { ...this.#state, ...change };
   }
 
@@ -215,11 +224,20 @@ export class SrupDevice implements Machine<SrupDeviceInput, SrupDeviceOutput>, S
   }
 
   #hold(peer: string, message: SrupMessage, raw: { topic: string; payload: Uint8Array }, now: Instant): void {
-    if (!ASKS_KEY.device.has(message.type)) return this.#refuse("unknownSender", peer);
-    if (!this.#mayTakeOver(peer)) return this.#refuse("sender", peer);
+    if (!ASKS_KEY.device.has(message.type)) {
+      this.#refuse("unknownSender", peer);
+      return;
+    }
+    if (!this.#mayTakeOver(peer)) {
+      this.#refuse("sender", peer);
+      return;
+    }
     const isAsked = this.#state.held.some((each) => each.peer === peer);
     const held = hold(this.#state.held, { peer, ...raw }, this.#patience.key, now);
-    if (held === undefined) return this.#refuse("busy", peer);
+    if (held === undefined) {
+      this.#refuse("busy", peer);
+      return;
+    }
     this.#set({ held });
     if (!isAsked) this.#outputs.push({ type: "lookUpKey", peer });
   }
@@ -228,13 +246,20 @@ export class SrupDevice implements Machine<SrupDeviceInput, SrupDeviceOutput>, S
     const { join, server, held } = this.#state;
     if (join?.stage === "key" && peer === server) {
       this.#set({ join: undefined });
-      if (key === undefined) return this.#notJoined("key");
+      if (key === undefined) {
+        this.#notJoined("key");
+        return;
+      }
       this.#party.setKey(peer, key);
       this.#join(join.kind, join.observer, now);
     }
-    if (key === undefined) return this.#dropHeld((each) => each.peer === peer);
+    if (key === undefined) {
+      this.#dropHeld((each) => each.peer === peer);
+      return;
+    }
     this.#set({ held: held.filter((each) => each.peer !== peer) });
-    for (const { topic, payload } of held.filter((each) => each.peer === peer)) this.#received(topic, payload, now, key);
+    for (const { topic, payload } of held.filter((each) => each.peer === peer))
+      this.#received(topic, payload, now, key);
   }
 
   #dropHeld(isDropped: (held: HeldMessage) => boolean): void {
@@ -244,15 +269,25 @@ export class SrupDevice implements Machine<SrupDeviceInput, SrupDeviceOutput>, S
   }
 
   #admitted(message: SrupMessage, peer: string, now: Instant): void {
-    if (message.type === "JOIN_COMMAND") return this.#commanded(peer);
+    if (message.type === "JOIN_COMMAND") {
+      this.#commanded(peer);
+      return;
+    }
     const { server } = this.#state;
-    if (peer !== server) return this.#refuse("sender", peer);
+    if (peer !== server) {
+      this.#refuse("sender", peer);
+      return;
+    }
+    if (!isForDevice(message)) {
+      this.#syndicated(message, peer);
+      return;
+    }
     switch (message.type) {
       case "INITIATE":
-        this.#initiate(message, server, now);
+        this.#updates.initiate(message, server, now);
         return;
       case "ACTIVATE":
-        this.#activate(server, message.token);
+        if (!this.#updates.activate(server, message.token)) this.#refuse("token", server);
         return;
       case "RESPONSE":
         this.#response(message, server);
@@ -277,9 +312,6 @@ export class SrupDevice implements Machine<SrupDeviceInput, SrupDeviceOutput>, S
       case "DEREGISTER_COMMAND":
         if (message.type === "DEREGISTER_COMMAND") this.#party.setKey(server, undefined);
         this.#release("released");
-        return;
-      default:
-        this.#syndicated(message, peer);
     }
   }
 
@@ -327,7 +359,10 @@ export class SrupDevice implements Machine<SrupDeviceInput, SrupDeviceOutput>, S
       return;
     }
     const body = joinBody(kind, observer);
-    if (!this.#send(server, body, undefined, joinTopic(server, this.#party.identity))) return this.#notJoined("failed");
+    if (!this.#send(server, body, undefined, joinTopic(server, this.#party.identity))) {
+      this.#notJoined("failed");
+      return;
+    }
     this.#set({ join: { kind, observer, stage: "asked", deadline: plus(now, this.#patience.join) } });
   }
 
@@ -339,8 +374,8 @@ export class SrupDevice implements Machine<SrupDeviceInput, SrupDeviceOutput>, S
   }
 
   #release(cause: "released" | "left"): void {
-    for (const { download } of this.#state.downloads.slice(0, 1)) this.#outputs.push({ type: "abandon", download });
-    this.#set({ server: undefined, join: undefined, downloads: [], downloadDeadline: undefined });
+    this.#updates.abandon();
+    this.#set({ server: undefined, join: undefined });
     this.#outputs.push({ type: "server", server: undefined, cause });
   }
 
@@ -352,7 +387,10 @@ export class SrupDevice implements Machine<SrupDeviceInput, SrupDeviceOutput>, S
 
   /** Its device id is not compared with ours: the original sends and takes any. */
   #commanded(peer: string): void {
-    if (!this.#mayTakeOver(peer)) return this.#refuse("sender", peer);
+    if (!this.#mayTakeOver(peer)) {
+      this.#refuse("sender", peer);
+      return;
+    }
     if (peer === this.#state.server) return;
     if (this.#state.server !== undefined) this.#release("released");
     this.#set({ server: peer });
@@ -362,7 +400,10 @@ export class SrupDevice implements Machine<SrupDeviceInput, SrupDeviceOutput>, S
   #observe({ joiningDeviceId, encrypted, token }: SrupMessage & { type: "OBSERVATION_REQUEST" }, server: string): void {
     const device = identityText(joiningDeviceId);
     const { [device]: before, ...others } = this.#state.observations;
-    if (before === undefined && Object.keys(others).length >= OBSERVATIONS_MAX) return this.#refuse("busy", server);
+    if (before === undefined && Object.keys(others).length >= OBSERVATIONS_MAX) {
+      this.#refuse("busy", server);
+      return;
+    }
     this.#set({ observations: { ...others, [device]: { server, token: toHex(token) } } });
     this.#outputs.push({ type: "observe", device, value: this.#party.open(encrypted) });
   }
@@ -374,53 +415,14 @@ export class SrupDevice implements Machine<SrupDeviceInput, SrupDeviceOutput>, S
     this.#send(asked.server, { type: "RESPONSE", status }, fromHex(asked.token));
   }
 
-  #initiate({ url, digest, token }: SrupMessage & { type: "INITIATE" }, server: string, now: Instant): void {
-    const where = decodeCString(url);
-    const what = decodeCString(digest);
-    const answer = (status: number): void => void this.#send(server, { type: "RESPONSE", status }, token);
-    if (where === undefined || !/^https?:\/\/[^\s]+$/i.test(where)) return answer(SrupStatus.UpdateFailHttpError);
-    if (this.#state.downloads.length >= DOWNLOADS_MAX) return answer(SrupStatus.UpdateFailServer);
-    const download = this.#state.downloadCount;
-    const pending = { download, server, token: toHex(token), digest: what ?? "", url: where };
-    this.#set({ downloads: [...this.#state.downloads, pending], downloadCount: download + 1 });
-    if (this.#state.downloads.length === 1) this.#beginDownload(pending, now);
-  }
-
-  #beginDownload({ download, url }: PendingDownload, now: Instant): void {
-    this.#set({ downloadDeadline: plus(now, this.#patience.download) });
-    this.#outputs.push({ type: "download", download, url });
-  }
-
-  #downloaded(download: number, digest: string, now: Instant): void {
-    const pending = this.#state.downloads[0];
-    if (pending?.download !== download) return;
-    const isRight = digest === pending.digest;
-    if (isRight) {
-      this.#set({ open: { ...this.#state.open, [pending.server]: { token: pending.token, download } } });
-    }
-    this.#downloadEnded(download, isRight ? SrupStatus.UpdateSuccess : SrupStatus.UpdateFailDigest, now);
-  }
-
-  #downloadEnded(download: number, status: number, now: Instant): void {
-    const [pending, ...downloads] = this.#state.downloads;
-    if (pending?.download !== download) return;
-    this.#set({ downloads, downloadDeadline: undefined });
-    this.#send(pending.server, { type: "RESPONSE", status }, fromHex(pending.token));
-    if (downloads[0] !== undefined) this.#beginDownload(downloads[0], now);
-  }
-
-  #activate(server: string, token: Uint8Array): void {
-    const { [server]: open, ...others } = this.#state.open;
-    if (open === undefined || open.token !== toHex(token)) return this.#refuse("token", server);
-    this.#set({ open: others });
-    this.#outputs.push({ type: "activate", download: open.download, token });
-  }
-
   #syndicated(message: SrupMessage, peer: string): void {
     const { syndication } = this.#config;
     if (syndication === "home" && message.type === "SYNDICATION_INIT") {
       const url = decodeCString(message.url);
-      if (url === undefined) return this.#refuse("body", peer);
+      if (url === undefined) {
+        this.#refuse("body", peer);
+        return;
+      }
       this.#outputs.push({ type: "syndicationInit", url, value: this.#party.open(message.encrypted) });
     } else if (syndication !== undefined && RELAYED[syndication].has(message.type)) {
       this.#outputs.push({ type: "relay", message });

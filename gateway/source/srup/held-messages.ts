@@ -27,4 +27,5 @@ export function hold(
   return [...held, { ...message, payload: message.payload.slice(), deadline: plus(now, patience) }];
 }
 
-export const heldDeadline = (held: HeldMessages): Instant | undefined => earliest(...held.map(({ deadline }) => deadline));
+export const heldDeadline = (held: HeldMessages): Instant | undefined =>
+  earliest(...held.map(({ deadline }) => deadline));

@@ -154,7 +154,13 @@ export class SrupParty implements Stateful<SrupPartyState> {
   /** The text of a random UUID. */
   freshToken(): Uint8Array {
     const digits = this.#uuid();
-    const parts = [digits.slice(0, 8), digits.slice(8, 12), digits.slice(12, 16), digits.slice(16, 20), digits.slice(20)];
+    const parts = [
+      digits.slice(0, 8),
+      digits.slice(8, 12),
+      digits.slice(12, 16),
+      digits.slice(16, 20),
+      digits.slice(20),
+    ];
     return encodeText(parts.join("-"));
   }
 

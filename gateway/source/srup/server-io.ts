@@ -30,11 +30,15 @@ export type SrupServerInput =
   | { readonly type: "sendJoinValue"; readonly device: string }
   /** Ask another device whether the joining one shows its value. */
   | { readonly type: "askObserver"; readonly observer: string; readonly device: string; readonly value: string }
+  | CommandInput
+  | SyndicationInput;
+
+/** What a device is told to do. */
+export type CommandInput =
   | { readonly type: "initiate"; readonly devices: readonly string[]; readonly url: string; readonly digest: string }
   | { readonly type: "activate"; readonly device: string; readonly token: Uint8Array }
   | { readonly type: "release"; readonly device: string; readonly how: "terminate" | "deregister" }
-  | { readonly type: "commandJoin"; readonly device: string }
-  | SyndicationInput;
+  | { readonly type: "commandJoin"; readonly device: string };
 
 export type SyndicationInput =
   /** Ask a device of ours to relay between us and the network of that key service. */

@@ -6,25 +6,19 @@ import { type HeldMessage, heldDeadline, hold } from "./held-messages.ts";
 import { deviceTopic, identityText, isJoinTopic } from "./identity.ts";
 import type { SrupBody } from "./message-types.ts";
 import { ASKS_KEY, numberOf, type RefusalReason, SrupParty, type SrupTools } from "./party.ts";
-import { IDENTIFICATION_RESPONSE } from "./role-io.ts";
+import { IDENTIFICATION_RESPONSE, type SendInput } from "./role-io.ts";
 import type {
+  CommandInput,
   SrupServerConfig,
   SrupServerInput,
   SrupServerOutput,
   SrupServerPatience,
   SrupServerState,
-  SyndicationInput,
 } from "./server-io.ts";
+import { ServerSyndication } from "./server-syndication.ts";
 import type { SrupMessage } from "./srup-message.ts";
 import { SrupStatus } from "./status.ts";
-import {
-  isSyndicated,
-  needsActive,
-  type SyndicatedMessage,
-  syndicatedBodies,
-  syndicatedData,
-  syndicatedOutput,
-} from "./syndication.ts";
+import { isSyndicated } from "./syndication.ts";
 import { decodeText, encodeCString, encodeText } from "./values.ts";
 
 const PATIENCE: SrupServerPatience = { join: s(600), key: s(30) };
@@ -34,6 +28,20 @@ const PENDING_MAX = 1_000;
 const JOINS = { JOIN_REQUEST: "simple", HUMAN_JOIN_REQUEST: "human", OBSERVED_JOIN_REQUEST: "observed" } as const;
 type JoinMessage = Extract<SrupMessage, { type: keyof typeof JOINS }>;
 const isJoin = (message: SrupMessage): message is JoinMessage => message.type in JOINS;
+
+/** What a device says to its server, besides joining and what is syndicated. */
+const FOR_SERVER = [
+  "RESPONSE",
+  "ACTION",
+  "DATA",
+  "ID_REQUEST",
+  "RESIGN_REQUEST",
+  "DEREGISTER_REQUEST",
+  "SYNDICATION_REQUEST",
+] as const satisfies readonly SrupBody["type"][];
+type ForServer = Extract<SrupMessage, { type: (typeof FOR_SERVER)[number] }>;
+const isForServer = (message: SrupMessage): message is ForServer =>
+  (FOR_SERVER as readonly string[]).includes(message.type);
 
 const END_STATUS = {
   accept: SrupStatus.JoinSuccess,
@@ -48,13 +56,12 @@ const VERDICTS: ReadonlyMap<number, "valid" | "invalid" | "fail"> = new Map([
   [SrupStatus.ObservedJoinFail, "fail"],
 ]);
 
-const EMPTY: Omit<SrupServerState, "party"> = {
+const EMPTY: Omit<SrupServerState, "party" | "syndication"> = {
   joined: [],
   types: {},
   joins: {},
   observations: {},
   updates: {},
-  syndication: { active: false, device: undefined, isHome: false },
   held: [],
 };
 
@@ -69,13 +76,20 @@ export class SrupServer implements Machine<SrupServerInput, SrupServerOutput>, S
   readonly #patience: SrupServerPatience;
   readonly #party: SrupParty;
   readonly #outputs: SrupServerOutput[] = [];
-  #state: Omit<SrupServerState, "party"> = EMPTY;
+  readonly #syndication: ServerSyndication;
+  #state: Omit<SrupServerState, "party" | "syndication"> = EMPTY;
 
   /** @throws {SrupIdentityError} */
   constructor(config: SrupServerConfig, tools: SrupTools) {
     this.#config = config;
     this.#patience = { ...PATIENCE, ...config.patience };
     this.#party = new SrupParty(config, config.keys ?? {}, tools);
+    this.#syndication = new ServerSyndication({
+      say: (output) => this.#outputs.push(output),
+      send: (peer, body, token) => this.#send(peer, body, token) !== undefined,
+      seal: (peer, value, body) => this.#seal(peer, value, body),
+      open: (encrypted) => this.#party.open(encrypted),
+    });
   }
 
   /** @throws {UsageError} for a device that is no identity, or a number that its field can't hold */
@@ -102,8 +116,25 @@ export class SrupServer implements Machine<SrupServerInput, SrupServerOutput>, S
       case "askObserver":
         this.#askObserver(input.observer, input.device, input.value);
         return;
-      default:
+      case "sendData":
+      case "sendAction":
+      case "sendIdRequest":
+      case "sendResponse":
+      case "initiate":
+      case "activate":
+      case "release":
+      case "commandJoin":
         this.#command(input);
+        return;
+      case "syndicationInit":
+      case "syndicationDevice":
+      case "syndicateDevices":
+      case "syndicatedTerminate":
+      case "syndicatedAction":
+      case "syndicatedIdRequest":
+      case "syndicatedC2Request":
+      case "syndicatedEnd":
+        this.#syndication.command(input);
     }
   }
 
@@ -124,16 +155,17 @@ export class SrupServer implements Machine<SrupServerInput, SrupServerOutput>, S
   }
 
   save(): SrupServerState {
-    return { ...this.#state, party: this.#party.save() };
+    return { ...this.#state, party: this.#party.save(), syndication: this.#syndication.save() };
   }
 
-  load({ party, ...state }: SrupServerState): void {
+  load({ party, syndication, ...state }: SrupServerState): void {
     this.#party.load(party);
+    this.#syndication.load(syndication);
     this.#state = state;
     this.#outputs.length = 0;
   }
 
-  #set(change: Partial<Omit<SrupServerState, "party">>): void {
+  #set(change: Partial<Omit<SrupServerState, "party" | "syndication">>): void {
     this.#state = { ...this.#state, ...change };
   }
 
@@ -166,7 +198,8 @@ export class SrupServer implements Machine<SrupServerInput, SrupServerOutput>, S
   /** Subscriptions don't outlive a connection, so all are made again. */
   #connected(): void {
     this.#outputs.push({ type: "subscribe", topic: `SRUP/servers/${this.#party.identity}/#` });
-    for (const device of this.#state.joined) this.#outputs.push({ type: "subscribe", topic: `${deviceTopic(device)}/#` });
+    for (const device of this.#state.joined)
+      this.#outputs.push({ type: "subscribe", topic: `${deviceTopic(device)}/#` });
   }
 
   #received(topic: string, payload: Uint8Array, now: Instant, key?: string): void {
@@ -187,21 +220,34 @@ export class SrupServer implements Machine<SrupServerInput, SrupServerOutput>, S
   }
 
   #hold(peer: string, message: SrupMessage, raw: { topic: string; payload: Uint8Array }, now: Instant): void {
-    if (!ASKS_KEY.server.has(message.type)) return this.#refuse("unknownSender", peer);
-    if (!isJoinTopic(raw.topic, this.#party.identity)) return this.#refuse("topic", peer);
+    if (!ASKS_KEY.server.has(message.type)) {
+      this.#refuse("unknownSender", peer);
+      return;
+    }
+    if (!isJoinTopic(raw.topic, this.#party.identity)) {
+      this.#refuse("topic", peer);
+      return;
+    }
     const isAsked = this.#state.held.some((each) => each.peer === peer);
     const held = hold(this.#state.held, { peer, ...raw }, this.#patience.key, now);
-    if (held === undefined) return this.#refuse("busy", peer);
+    if (held === undefined) {
+      this.#refuse("busy", peer);
+      return;
+    }
     this.#set({ held });
     if (!isAsked) this.#outputs.push({ type: "lookUpKey", peer });
   }
 
   #gotKey(peer: string, key: string | undefined, now: Instant): void {
-    if (key === undefined) return this.#dropHeld((each) => each.peer === peer);
+    if (key === undefined) {
+      this.#dropHeld((each) => each.peer === peer);
+      return;
+    }
     const { held, joined } = this.#state;
     if (joined.includes(peer) && this.#party.keyOf(peer) === undefined) this.#party.setKey(peer, key);
     this.#set({ held: held.filter((each) => each.peer !== peer) });
-    for (const { topic, payload } of held.filter((each) => each.peer === peer)) this.#received(topic, payload, now, key);
+    for (const { topic, payload } of held.filter((each) => each.peer === peer))
+      this.#received(topic, payload, now, key);
   }
 
   #dropHeld(isDropped: (held: HeldMessage) => boolean): void {
@@ -211,8 +257,19 @@ export class SrupServer implements Machine<SrupServerInput, SrupServerOutput>, S
   }
 
   #admitted(message: SrupMessage, peer: string, topic: string, now: Instant): void {
-    if (isJoin(message)) return this.#joinRequested(message, peer, topic, now);
-    if (isSyndicated(message)) return this.#syndicated(message, peer);
+    if (isJoin(message)) {
+      this.#joinRequested(message, peer, topic, now);
+      return;
+    }
+    if (isSyndicated(message)) {
+      const reason = this.#syndication.received(message, peer);
+      if (reason !== undefined) this.#refuse(reason, peer);
+      return;
+    }
+    if (!isForServer(message)) {
+      this.#refuse("role", peer);
+      return;
+    }
     switch (message.type) {
       case "RESPONSE":
         this.#response(message.status, message.token, peer);
@@ -236,32 +293,39 @@ export class SrupServer implements Machine<SrupServerInput, SrupServerOutput>, S
       case "DEREGISTER_REQUEST":
         this.#forget(peer, "deregistered");
         return;
-      case "SYNDICATION_REQUEST": {
-        this.#set({ syndication: { ...this.#state.syndication, active: true } });
-        this.#outputs.push({ type: "syndicationRequested", device: peer, value: this.#party.open(message.encrypted) });
-        return;
-      }
-      default:
-        this.#refuse("role", peer);
+      case "SYNDICATION_REQUEST":
+        this.#syndication.requested(message, peer);
     }
   }
 
   #joinRequested(message: JoinMessage, device: string, topic: string, now: Instant): void {
-    if (!isJoinTopic(topic, this.#party.identity)) return this.#refuse("topic", device);
+    if (!isJoinTopic(topic, this.#party.identity)) {
+      this.#refuse("topic", device);
+      return;
+    }
     if (this.#state.types[device] === undefined) this.#outputs.push({ type: "lookUpType", peer: device });
     const kind: JoinKind = JOINS[message.type];
     const { [device]: before, ...others } = this.#state.joins;
-    if (before === undefined && Object.keys(others).length >= PENDING_MAX) return this.#refuse("busy", device);
+    if (before === undefined && Object.keys(others).length >= PENDING_MAX) {
+      this.#refuse("busy", device);
+      return;
+    }
     const join = { kind, token: toHex(message.token), deadline: plus(now, this.#patience.join) };
     this.#set({ joins: { ...others, [device]: join } });
-    if (this.#config.joins?.[kind] !== "ask") return this.#endJoin(device, kind === "simple" ? "accept" : "fail");
+    if (this.#config.joins?.[kind] !== "ask") {
+      this.#endJoin(device, kind === "simple" ? "accept" : "fail");
+      return;
+    }
     const observer = message.type === "OBSERVED_JOIN_REQUEST" ? { observer: identityText(message.observerId) } : {};
     this.#outputs.push({ type: "joinRequested", device, kind, ...observer });
   }
 
   #endJoin(device: string, outcome: keyof typeof END_STATUS): void {
     const { [device]: join, ...joins } = this.#state.joins;
-    if (join === undefined) return this.#nothingFor(device, "RESPONSE");
+    if (join === undefined) {
+      this.#nothingFor(device, "RESPONSE");
+      return;
+    }
     this.#set({ joins });
     if (outcome === "accept") {
       this.#outputs.push({ type: "subscribe", topic: `${deviceTopic(device)}/#` });
@@ -275,7 +339,10 @@ export class SrupServer implements Machine<SrupServerInput, SrupServerOutput>, S
   #sendJoinValue(device: string): void {
     const join = this.#state.joins[device];
     const type = join?.kind === "observed" ? "OBSERVED_JOIN_RESPONSE" : "HUMAN_JOIN_RESPONSE";
-    if (join === undefined || join.kind === "simple") return this.#nothingFor(device, type);
+    if (join === undefined || join.kind === "simple") {
+      this.#nothingFor(device, type);
+      return;
+    }
     const token = this.#party.freshToken();
     const value = this.#party.freshValue();
     const encrypted = this.#seal(device, value, type);
@@ -319,10 +386,12 @@ export class SrupServer implements Machine<SrupServerInput, SrupServerOutput>, S
 
   #data({ dataId, data }: SrupMessage & { type: "DATA" }, peer: string): void {
     const name = decodeText(dataId);
-    if (name === undefined) return this.#refuse("body", peer);
+    if (name === undefined) {
+      this.#refuse("body", peer);
+      return;
+    }
     this.#outputs.push({ type: "data", peer, dataId: name, data });
-    const { active, device, isHome } = this.#state.syndication;
-    if (active && !isHome && device !== undefined && device !== peer) this.#send(device, syndicatedData(peer, name, data));
+    this.#syndication.passOn(peer, name, data);
   }
 
   #forget(device: string, how: "resigned" | "deregistered" | "released"): void {
@@ -333,22 +402,7 @@ export class SrupServer implements Machine<SrupServerInput, SrupServerOutput>, S
     this.#outputs.push({ type: "left", device, how });
   }
 
-  #syndicated(message: SyndicatedMessage, peer: string): void {
-    const { active, device } = this.#state.syndication;
-    if (device === undefined || (!active && needsActive(message))) return this.#refuse("syndicationInactive", peer);
-    if (device !== peer) return this.#refuse("sender", peer);
-    const output = syndicatedOutput(message);
-    if (output === undefined) return this.#refuse("body", peer);
-    if (message.type === "SYNDICATED_DEVICE_COUNT") {
-      this.#set({ syndication: { active: true, device: peer, isHome: true } });
-    } else if (output.type === "syndicationEnded") {
-      this.#set({ syndication: EMPTY.syndication });
-    }
-    this.#outputs.push(output);
-    if (output.type === "syndicatedIdRequest") this.#send(output.target, { type: "ID_REQUEST" }, message.token);
-  }
-
-  #command(input: Exclude<SrupServerInput, { type: ServerEvent }>): void {
+  #command(input: SendInput | CommandInput): void {
     switch (input.type) {
       case "sendData":
         this.#send(input.peer, { type: "DATA", dataId: encodeText(input.dataId), data: input.data });
@@ -374,9 +428,6 @@ export class SrupServer implements Machine<SrupServerInput, SrupServerOutput>, S
         return;
       case "commandJoin":
         this.#commandJoin(input.device);
-        return;
-      default:
-        this.#syndicate(input);
     }
   }
 
@@ -390,43 +441,23 @@ export class SrupServer implements Machine<SrupServerInput, SrupServerOutput>, S
 
   #release(device: string, how: "terminate" | "deregister"): void {
     const type = how === "terminate" ? "TERMINATE_COMMAND" : "DEREGISTER_COMMAND";
-    if (!this.#state.joined.includes(device)) return this.#nothingFor(device, type);
+    if (!this.#state.joined.includes(device)) {
+      this.#nothingFor(device, type);
+      return;
+    }
     if (this.#send(device, { type }) === undefined) return;
     this.#forget(device, "released");
     if (how === "deregister") this.#party.setKey(device, undefined);
   }
 
   #commandJoin(device: string): void {
-    if (this.#state.joined.includes(device)) return this.#nothingFor(device, "JOIN_COMMAND");
+    if (this.#state.joined.includes(device)) {
+      this.#nothingFor(device, "JOIN_COMMAND");
+      return;
+    }
     this.#outputs.push({ type: "subscribe", topic: deviceTopic(device) });
     if (this.#send(device, { type: "JOIN_COMMAND", deviceId: numberOf(device) }) === undefined) return;
     this.#set({ joined: [...this.#state.joined, device] });
     if (this.#party.keyOf(device) === undefined) this.#outputs.push({ type: "lookUpKey", peer: device });
   }
-
-  #syndicate(input: SyndicationInput): void {
-    if (input.type === "syndicationInit") {
-      const encrypted = this.#seal(input.device, input.value, "SYNDICATION_INIT");
-      if (encrypted === undefined) return;
-      this.#set({ syndication: { active: false, device: input.device, isHome: true } });
-      this.#send(input.device, { type: "SYNDICATION_INIT", url: encodeCString(input.url), encrypted });
-    } else if (input.type === "syndicationDevice") {
-      const active = input.device !== undefined;
-      this.#set({ syndication: { active, device: input.device, isHome: false } });
-    } else {
-      this.#sendSyndicated(input);
-    }
-  }
-
-  #sendSyndicated(input: Parameters<typeof syndicatedBodies>[0]): void {
-    const { device } = this.#state.syndication;
-    const bodies = syndicatedBodies(input);
-    if (device === undefined) return this.#nothingFor("", (bodies[0] as SrupBody).type);
-    for (const body of bodies) this.#send(device, body);
-    if (input.type === "syndicatedEnd" || input.type === "syndicatedTerminate") {
-      this.#set({ syndication: EMPTY.syndication });
-    }
-  }
 }
-
-type ServerEvent = "connected" | "message" | "key" | "peerType" | "endJoin" | "sendJoinValue" | "askObserver";

@@ -126,21 +126,18 @@ export class SyndicationDevice
   }
 
   #said(side: SyndicationSide, output: SrupDeviceOutput, now: Instant): void {
-    switch (output.type) {
-      case "relay":
-        this.#relay(side, output.message, now);
-        return;
-      case "syndicationInit":
-        this.#outputs.push({ type: "register", url: output.url, value: output.value });
-        return;
-      case "joined":
-        this.#outputs.push({ type: "side", side, output });
-        if (side === "away" && this.#away?.as.value !== undefined) {
-          this.#away.device.handle({ type: "syndicate", value: this.#away.as.value }, now);
-        }
-        return;
-      default:
-        this.#outputs.push({ type: "side", side, output });
+    if (output.type === "relay") {
+      this.#relay(side, output.message, now);
+      return;
+    }
+    if (output.type === "syndicationInit") {
+      this.#outputs.push({ type: "register", url: output.url, value: output.value });
+      return;
+    }
+    this.#outputs.push({ type: "side", side, output });
+    const value = this.#away?.as.value;
+    if (side === "away" && output.type === "joined" && value !== undefined) {
+      this.#away?.device.handle({ type: "syndicate", value }, now);
     }
   }
 

@@ -1,9 +1,9 @@
-import { decodeText, encodeText } from "./values.ts";
 import { identityText } from "./identity.ts";
 import type { SrupBody } from "./message-types.ts";
 import { numberOf } from "./party.ts";
 import type { SyndicationInput, SyndicationOutput } from "./server-io.ts";
 import type { SrupMessage } from "./srup-message.ts";
+import { decodeText, encodeText } from "./values.ts";
 
 /** What a syndication device passes on to a server. */
 export type SyndicatedMessage = Extract<SrupMessage, { type: `SYNDICATED_${string}` }>;

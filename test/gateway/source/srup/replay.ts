@@ -10,10 +10,10 @@ import { encodeText } from "../../../../gateway/source/srup/values.ts";
 import { nodeSrupCrypto } from "../../../../hil/crypto/srup-crypto.ts";
 import { bytesOf, hexOf, pemOf, type SrupVector } from "./vectors.ts";
 
-export const crypto = nodeSrupCrypto();
+const crypto = nodeSrupCrypto();
 
 /** Fresh tokens are ...001, ...002 in order of use, as the vectors have them; everything else is zeros. */
-export function pinnedRandom(): SrupTools["random"] {
+function pinnedRandom(): SrupTools["random"] {
   let count = 0;
   return {
     bytes(length) {
@@ -35,7 +35,7 @@ interface Published {
   readonly decoded: Readonly<Record<string, unknown>>;
 }
 
-export interface StepOut {
+interface StepOut {
   readonly published?: readonly Published[];
   readonly published_on_syndication_client?: readonly Published[];
   readonly subscribed?: readonly { topic: string }[];
@@ -143,19 +143,11 @@ export abstract class Player {
 
   /** @returns whether it was one of the broker's or the bench's, and is dealt with */
   protected common(output: SrupDeviceOutput | SrupServerOutput): boolean {
-    switch (output.type) {
-      case "publish":
-        this.done.published.push(output);
-        return true;
-      case "subscribe":
-        this.done.subscribed.push(output.topic);
-        return true;
-      case "refused":
-        this.done.refused.push(output.reason);
-        return true;
-      default:
-        return false;
-    }
+    if (output.type === "publish") this.done.published.push(output);
+    else if (output.type === "subscribe") this.done.subscribed.push(output.topic);
+    else if (output.type === "refused") this.done.refused.push(output.reason);
+    else return false;
+    return true;
   }
 }
 
@@ -229,7 +221,7 @@ export class DevicePlayer extends Player {
   }
 }
 
-export class ServerPlayer extends Player {
+class ServerPlayer extends Player {
   readonly machine: SrupServer;
 
   constructor(fields: ScenarioFields) {
@@ -304,7 +296,7 @@ export class ServerPlayer extends Player {
   }
 }
 
-export class SyndicationPlayer extends Player {
+class SyndicationPlayer extends Player {
   readonly device: SyndicationDevice;
 
   constructor(fields: ScenarioFields) {
