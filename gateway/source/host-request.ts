@@ -14,6 +14,28 @@ export interface HttpRequest {
   readonly bodyMax: number;
 }
 
+/** One exchange with a server of the rsu system, on a connection of its own. */
+export interface RsuRequest {
+  readonly kind: "rsu";
+  /** "look": what is there; nothing is fetched. */
+  readonly method: "look" | "fetch";
+  /** "rsu://host:port", and the target behind it, if one is asked for. */
+  readonly url: string;
+  /** x.y.z that the device has. */
+  readonly version: string;
+  /** The byte that is missing first, of the content with that SHA-256. */
+  readonly resume?: { readonly from: number; readonly of: string };
+  /** How long the server may wait for something newer, seconds. */
+  readonly wait?: number;
+  /** Certificates that the server's must lead to, PEM. Nothing else is trusted. */
+  readonly ca: string;
+  /** The name that its certificate must be for; that of the URL if not given. */
+  readonly serverName?: string;
+  /** What the device shows when it is asked who it is, PEM. */
+  readonly identity?: { readonly certificate: string; readonly privateKey: string };
+  readonly bodyMax: number;
+}
+
 /**
  * What a core of a gateway asks of the world outside, as data, and what comes back. hil/ carries it out while virtual time
  * stands still; the trace keeps both, so that a run can be replayed without the network.
@@ -21,7 +43,7 @@ export interface HttpRequest {
  * Each kind is one exchange with one server: `url` says which ("scheme://host:port", and what there), `method` what is
  * wanted, `bodyMax` how much of an answer is taken. Everything else is the kind's own.
  */
-export type HostRequest = HttpRequest;
+export type HostRequest = HttpRequest | RsuRequest;
 export type HostKind = HostRequest["kind"];
 
 /**
@@ -34,7 +56,10 @@ export type HostAnswer =
   | { readonly type: "head"; readonly status: number; readonly headers: Readonly<Record<string, string>> }
   | { readonly type: "body"; readonly data: Uint8Array }
   | { readonly type: "end" }
-  /** `code`: "HOST_REFUSED", "HOST_TIMEOUT", "HOST_RESET", "HOST_TLS_UNTRUSTED", "HOST_TLS", "HOST_PROTOCOL", "HOST_BODY_TOO_LONG", "HOST_FAILED". */
+  /** `code`: "HOST_REFUSED", "HOST_TIMEOUT", "HOST_RESET", "HOST_TLS_UNTRUSTED", "HOST_TLS", "HOST_PROTOCOL" (against the
+   *  protocol), "HOST_BODY_TOO_LONG", "HOST_FAILED"; of rsu also "HOST_SILENT" (no answer, as the original rejects),
+   *  "HOST_PEER" (the server says that it can't go on), "HOST_DEVICE_REFUSED" (it does not trust our certificate),
+   *  "HOST_UNSUPPORTED" (no QUIC on this machine). */
   | { readonly type: "failed"; readonly code: string; readonly reason: string };
 
 /** Length of a whole piece of body, bytes. */
@@ -45,6 +70,8 @@ export const BODY_PIECE_LENGTH = 65_536;
  * nothing of the vehicle.
  */
 export function recordedRequest(request: HostRequest): string {
-  const { method, url, headers } = request;
-  return JSON.stringify({ method, url, headers });
+  const { method, url } = request;
+  if (request.kind === "http") return JSON.stringify({ method, url, headers: request.headers });
+  const { version, resume, wait } = request;
+  return JSON.stringify({ method, url, version, resume, wait });
 }

@@ -221,7 +221,11 @@ export class EcuUpdater implements Machine<UpdaterInput, UpdaterOutput>, Statefu
   #failed(error: BenchError, now: Instant): void {
     const run = this.#run as Run;
     const step = this.#procedures[run.command][run.step] as Step<UpdateMemory>;
-    this.#judge(run, step.failed?.(run.memory, error) ?? generalVerdict(step, error, this.#timing), now);
+    this.#judge(
+      run,
+      step.failed?.(run.memory, error) ?? generalVerdict(step, error, { ...this.#timing, path: this.#client.path }),
+      now,
+    );
   }
 
   #judge(run: Run, verdict: Verdict<UpdateMemory>, now: Instant): void {

@@ -48,15 +48,19 @@ const PASSING_NACKS: ReadonlySet<number> = new Set([
  * Lost: the same again where that does no harm, else from the start. Session gone, ECU unreachable, connection lost: from
  * the start. A wrong key is never followed by another one: an ECU that says 0x35 or 0x36 is left alone, and one that says
  * 0x37 is asked once more after its delay. Everything else that was said on purpose is final.
+ *
+ * A gateway that has no room is busy with requests before this one, so it is asked for as long as one may be on its way.
  */
 export function generalVerdict<Memory>(
   step: { readonly repeatable?: boolean; readonly givesUp?: boolean },
   error: BenchError,
-  timing: UpdaterTiming,
+  timing: UpdaterTiming & { readonly path: Duration },
 ): Verdict<Memory> {
   const after = (max: number, span: Duration): Verdict<Memory> => ({ go: "again", error, max, after: span });
   if (isNrc(error, Nrc.BusyRepeatRequest)) return after(BUSY_MAX, timing.busyDelay);
-  if (isNack(error, DiagnosticNack.OutOfMemory)) return after(BUSY_MAX, timing.busyDelay);
+  if (isNack(error, DiagnosticNack.OutOfMemory)) {
+    return after(Math.max(BUSY_MAX, Math.ceil(timing.path / timing.busyDelay)), timing.busyDelay);
+  }
   if (isNrc(error, Nrc.RequiredTimeDelayNotExpired)) {
     return { go: "again", error, max: 1, after: timing.securityDelay, keepAlive: true, otherwise: "fail" };
   }

@@ -19,8 +19,8 @@ export interface UdsClientTiming {
   readonly p2StarServer: Duration;
   /**
    * Delta P2: what the way adds to them, both directions together. A gateway acknowledges a request before it is on the
-   * bus, so this covers the transfers there, and N_Bs, after which the gateway says that one has failed. A bus with a
-   * long STmin needs more.
+   * bus, while P2 begins at its end there, so this covers the transfers, and N_Bs, after which the gateway says that one
+   * has failed. An ECU that takes its requests slowly (STmin, FC.WAIT) needs more. (ISO 14229-2:2021, 7.2)
    */
   readonly path: Duration;
   /** How long one request may be answered 0x78, in all. */
@@ -127,6 +127,11 @@ export class UdsClient implements Machine<UdsClientInput, UdsClientOutput>, Stat
 
   get busy(): boolean {
     return this.#state.name !== "idle";
+  }
+
+  /** See {@link UdsClientTiming}. */
+  get path(): Duration {
+    return this.#timing.path;
   }
 
   /** @throws {UsageError} on `request` while another one is under way, or of an empty one */

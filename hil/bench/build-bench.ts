@@ -18,6 +18,7 @@ import { type HostPort, VehicleGateway, type VehicleGatewayConfig } from "../../
 import type { FamilyMode } from "../../gateway/zonal/family/config.ts";
 import { ZonalGateway } from "../../gateway/zonal/zonal-gateway.ts";
 import { ecuConfig, gatewayIsoTp } from "./ecu-config.ts";
+import { pathTime } from "./path-time.ts";
 import type { Vehicle, VehicleZone } from "./vehicle-file.ts";
 
 /** What a bench needs besides the vehicle file. */
@@ -171,21 +172,21 @@ function ethernet(client: string, server: string, { timeline, trace }: World): V
 }
 
 function vehicleGatewayConfig(vehicle: Vehicle, policy: BenchParts["policy"]): VehicleGatewayConfig {
-  const zones = vehicle.zones.map(({ gateway, ecus }) => ({
-    gateway: gateway.name,
-    address: gateway.address,
-    acknowledges: gateway.mode === "strict",
-    ecus: ecus.map(({ id, address, seedKey, healthyRunMs, can }) => ({
-      id,
-      address,
+  const zones = vehicle.zones.map((zone) => ({
+    gateway: zone.gateway.name,
+    address: zone.gateway.address,
+    acknowledges: zone.gateway.mode === "strict",
+    ecus: zone.ecus.map((ecu) => ({
+      id: ecu.id,
+      address: ecu.address,
       updater: {
-        ecu: id,
+        ecu: ecu.id,
         memory: { address: FAMILY_BANKS.window, size: FAMILY_BANKS.size },
-        seedKey,
+        seedKey: ecu.seedKey,
         fingerprint: FINGERPRINT,
-        // A whole request of 4095 bytes takes so long at the ECU's STmin; new software confirms itself after that time.
-        client: { path: ms(2_000 + 600 * can.stMinMs) },
-        timing: { soak: ms(1_000 + healthyRunMs) },
+        client: { path: pathTime(zone, ecu) },
+        // New software confirms itself after that time.
+        timing: { soak: ms(1_000 + ecu.healthyRunMs) },
       },
     })),
   }));

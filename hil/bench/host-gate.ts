@@ -23,7 +23,12 @@ const REASONS: Readonly<Record<string, string>> = {
   HOST_TLS: "the TLS handshake failed",
   HOST_PROTOCOL: "the answer is no HTTP, or longer than it says",
   HOST_BODY_TOO_LONG: "the answer is longer than it may be",
+  HOST_DEVICE_REFUSED: "the server does not trust the device's certificate, or wants one",
+  HOST_UNSUPPORTED: "this machine has not what the system needs",
 };
+
+/** Failures of other kinds whose reason is our own sentence about what the peer said, and no chance. */
+const REASONS_KEPT: ReadonlySet<string> = new Set(["HOST_PROTOCOL", "HOST_PEER", "HOST_SILENT"]);
 
 /**
  * The one door between a vehicle gateway and the world outside. Whatever the network does, answers go in one by one, the
@@ -122,6 +127,7 @@ export class HostGate implements HostPort, Outside {
 
 /** Drivers of other kinds than HTTP make their heads themselves, of nothing that is chance. */
 function withoutChance(kind: HostKind, answer: HostAnswer): HostAnswer {
+  if (answer.type === "failed" && kind !== "http" && REASONS_KEPT.has(answer.code)) return answer;
   if (answer.type === "failed") return { ...answer, reason: REASONS[answer.code] ?? "the request failed" };
   if (answer.type !== "head" || kind !== "http") return answer;
   const headers = Object.fromEntries(

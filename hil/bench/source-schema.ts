@@ -15,14 +15,29 @@ const https = z.strictObject({
   windowKiB: z.int().min(1).max(1_048_576).optional(),
 });
 
+const rsu = z.strictObject({
+  system: z.literal("rsu"),
+  /** As the vehicle knows it; its certificate must be for that name. */
+  server: z.string().default("rsu://localhost:4433"),
+  /** Another name that its certificate must be for. */
+  serverName: z.string().optional(),
+  /** Which firmware is asked for: the server's first one, if not given. An ECU of that name tells its version. */
+  target: z
+    .string()
+    .regex(/^[\w.-]{1,64}$/, "is no name of up to 64 letters, digits, _, . and -")
+    .optional(),
+  /** How long the server may wait for something newer before it answers. */
+  waitS: z.int().min(0).max(3_600).optional(),
+});
+
 /** Which update system a vehicle gets its software from, and how. (docs/vehicles.md) */
-export const sourceSchema = z.discriminatedUnion("system", [https]);
+export const sourceSchema = z.discriminatedUnion("system", [https, rsu]);
 
 export type SourceSettings = z.infer<typeof sourceSchema>;
 export type SystemName = SourceSettings["system"];
 export type SettingsOf<Name extends SystemName> = Extract<SourceSettings, { system: Name }>;
 
-export const SYSTEM_NAMES = ["https"] as const satisfies readonly SystemName[];
+export const SYSTEM_NAMES = ["https", "rsu"] as const satisfies readonly SystemName[];
 
 /** What holds where nothing else is said. */
 export const defaultSource = (system: SystemName): SourceSettings => sourceSchema.parse({ system });

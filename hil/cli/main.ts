@@ -12,6 +12,7 @@ import { publishCommand } from "./publish-command.ts";
 import { pullCommand } from "./pull-command.ts";
 import { runCommand } from "./run-command.ts";
 import { serverCommand } from "./server-command.ts";
+import { ssuCommand } from "./ssu-command.ts";
 import { upCommand } from "./up-command.ts";
 import { otabenchVersion } from "./version.ts";
 
@@ -62,6 +63,7 @@ process.exitCode = await runCli(
       imageCommand(writeEcuImage),
       keysCommand,
       convertCommand,
+      ssuCommand,
       serverCommand(serve),
       pullCommand(pullRun),
     ],

@@ -25,6 +25,7 @@ vehicle afterwards. Whoever is trusted must be named: --ca for the server, --sig
     cert: { type: "string", value: "FILE", help: "certificate to show if the server asks for one, PEM" },
     key: { type: "string", value: "FILE", help: "its private key, PEM" },
     current: { type: "string", value: "X.Y.Z", help: "version that the device says it has (0.0.0)" },
+    wait: { type: "string", value: "SECONDS", help: "rsu: let the server announce what comes within that time" },
     max: { type: "string", value: "BYTES", help: "the longest file that is taken (67108864)" },
     tls12: { type: "boolean", help: "https: take TLS 1.2 with ECDHE-RSA-AES256-GCM-SHA384 too" },
     vehicle: { type: "string", value: "VEHICLE", help: "install it in this virtual vehicle" },
@@ -85,11 +86,19 @@ function optionsOf(args: CommandArgs, io: CommandIo, stop: AbortSignal): PullRun
     key,
     current,
     ecu,
+    wait: waitOf(text("wait")),
     sizeMax: sizeOf(text("max")),
     tls12: flagOption(args, "tls12"),
     stop,
     onProgress: progress(args, io),
   };
+}
+
+function waitOf(text: string | undefined): number | undefined {
+  if (text === undefined) return undefined;
+  const seconds = /^\d{1,4}$/.test(text) ? Number(text) : Number.NaN;
+  if (!(seconds <= 3_600)) throw new UsageError(`--wait "${text}" is no number of seconds up to 3600`);
+  return seconds;
 }
 
 function sizeOf(text: string | undefined): number | undefined {

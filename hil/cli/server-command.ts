@@ -4,8 +4,6 @@ import { type Command, ExitCode, flagOption, textOption } from "./command.ts";
 import { untilSignal } from "./until-signal.ts";
 import { portOf, secondsOf } from "./words.ts";
 
-const LOOPBACK = "127.0.0.1";
-
 /** @param serve what does the work */
 export const serverCommand = (serve: Serve): Command => ({
   name: "server",
@@ -18,12 +16,14 @@ and key are those of --keys or --seed (1) if none are given. Runs until SIGINT o
   options: {
     version: { type: "string", value: "X.Y.Z", help: "of what is served, for systems that offer by version (2.0.0)" },
     sign: { type: "boolean", help: "sign the files with the package key of --keys or --seed" },
-    host: { type: "string", value: "ADDRESS", help: `where to listen (${LOOPBACK})` },
+    host: { type: "string", value: "ADDRESS", help: "where to listen (loopback)" },
     port: { type: "string", value: "PORT", help: "where to listen; 0 for any free one (https 4443, rsu 4433)" },
     cert: { type: "string", value: "FILE", help: "certificate to show, PEM" },
     key: { type: "string", value: "FILE", help: "its private key, PEM" },
     keys: { type: "string", value: "DIR", help: "use the keys of this folder" },
     seed: { type: "string", value: "SEED", help: "use keys made from this seed" },
+    "device-ca": { type: "string", value: "FILE", help: "rsu: devices show a certificate that leads to this one, PEM" },
+    "device-auth": { type: "string", value: "HOW", help: "with it: require, or request (devices may do without)" },
     tls12: { type: "boolean", help: "https: speak TLS 1.2 with ECDHE-RSA-AES256-GCM-SHA384 too" },
     for: { type: "string", value: "SECONDS", help: "end by itself after that time" },
     quiet: { type: "boolean", short: "q", help: "do not tell what happens" },
@@ -46,7 +46,9 @@ and key are those of --keys or --seed (1) if none are given. Runs until SIGINT o
         stop,
         version: textOption(args, "version") ?? "2.0.0",
         sign: flagOption(args, "sign"),
-        host: textOption(args, "host") ?? LOOPBACK,
+        host: textOption(args, "host"),
+        deviceCa: textOption(args, "device-ca"),
+        deviceAuth: textOption(args, "device-auth"),
         port: port === undefined ? undefined : portOf(port),
         tls12: flagOption(args, "tls12"),
         seconds: secondsOf(textOption(args, "for")),

@@ -21,6 +21,7 @@ export class HttpDriver implements HostDriver {
   start(id: number, request: HostRequest): void {
     if (this.#closed) throw new UsageError("the driver is closed");
     if (this.#exchanges.has(id)) throw new UsageError(`request ${id} is under way already`);
+    if (request.kind !== "http") throw new UsageError(`a request of kind "${request.kind}" is none of HTTP`);
     this.#exchanges.set(id, new HttpExchange(request, this.#timeouts));
   }
 

@@ -36,6 +36,8 @@ export interface PullRunOptions {
   /** x.y.z that the device has; 0.0.0 if left out. */
   readonly current?: string | undefined;
   readonly tls12: boolean;
+  /** How long the server may wait for something newer before it answers, seconds. */
+  readonly wait?: number | undefined;
   readonly sizeMax?: number | undefined;
   readonly out?: string | undefined;
   /** Path of a vehicle file: the file is installed there. */

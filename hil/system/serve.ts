@@ -24,10 +24,14 @@ interface ServeOptions {
   readonly key?: string | undefined;
   readonly keysDir?: string | undefined;
   readonly seed?: string | undefined;
-  readonly host: string;
+  /** Loopback if left out. */
+  readonly host?: string | undefined;
   /** That of the system, if left out; 0 for any free one. */
   readonly port?: number | undefined;
   readonly tls12: boolean;
+  /** Path of a PEM file: devices must, or may, show a certificate that leads to this one. */
+  readonly deviceCa?: string | undefined;
+  readonly deviceAuth?: string | undefined;
   /** How long, seconds; until `stop` if left out. */
   readonly seconds?: number | undefined;
   readonly stop: AbortSignal;
@@ -58,18 +62,19 @@ export const serve: Serve = async (options) => {
   const server = await system.startServer({
     certificate: certificate === undefined ? keys.tls.certificate : readBytes(certificate).toString("utf8"),
     privateKey: key === undefined ? keys.tls.privateKey : readBytes(key).toString("utf8"),
-    host,
+    ...(host !== undefined && { host }),
+    ...deviceAuthOf(options),
     port: options.port ?? Number(new URL(system.server).port || 443),
     onEvent: options.onEvent,
   });
   try {
     for (const publication of publications) server.publish(publication);
     const files = publications.map(({ name, file, signature }) => ({
-      name: name ?? system.peer.slice(system.server.length),
+      name: name ?? (system.peer.slice(system.server.length) || "firmware"),
       size: file.length,
       signed: signature !== undefined,
     }));
-    options.onOpen({ system: system.name, host, port: server.port, files });
+    options.onOpen({ system: system.name, host: host ?? "localhost", port: server.port, files });
     const enough = seconds === undefined ? stop : AbortSignal.any([stop, AbortSignal.timeout(seconds * 1000)]);
     const alive = setInterval(() => {}, 1 << 30);
     if (!enough.aborted) await once(enough, "abort").finally(() => clearInterval(alive));
@@ -78,6 +83,14 @@ export const serve: Serve = async (options) => {
     await server.close();
   }
 };
+
+function deviceAuthOf({ system, deviceCa, deviceAuth = "require" }: ServeOptions) {
+  if (deviceCa === undefined) return {};
+  if (system !== "rsu") throw new UsageError(`${system} does not ask devices who they are`);
+  if (deviceAuth !== "request" && deviceAuth !== "require")
+    throw new UsageError(`"${deviceAuth}" is neither request nor require`);
+  return { deviceCa: readBytes(deviceCa).toString("utf8"), deviceAuth } as const;
+}
 
 function publicationOf(text: string, { version, sign }: ServeOptions, keys: KeySet): Publication {
   const equals = text.indexOf("=");

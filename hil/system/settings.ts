@@ -7,16 +7,20 @@ interface Told {
   /** Path, target or file, in the words of the system. */
   readonly name?: string | undefined;
   readonly tls12?: boolean | undefined;
+  /** How long the server may wait for something newer, seconds. */
+  readonly wait?: number | undefined;
 }
 
 /** The settings that words of a command line mean. @throws {UsageError} */
-export function deviceSettings(system: string, { server, name, tls12 = false }: Told): SourceSettings {
+export function deviceSettings(system: string, { server, name, tls12 = false, wait }: Told): SourceSettings {
   if (!(SYSTEM_NAMES as readonly string[]).includes(system)) {
     throw new UsageError(`"${system}" is no update system; there are ${SYSTEM_NAMES.join(", ")}`);
   }
   const settings = {
     system,
     ...(server !== undefined && { server: server.includes("://") ? server : `${system}://${server}` }),
+    ...(system === "rsu" && name !== undefined && { target: name }),
+    ...(wait !== undefined && { waitS: wait }),
     ...(system === "https" && {
       tlsMin: tls12 ? "1.2" : "1.3",
       ...(name !== undefined && { path: name }),

@@ -1,5 +1,6 @@
 import type { SourceSettings } from "../bench/source-schema.ts";
 import { httpsSystem } from "./https-system.ts";
+import { rsuSystem } from "./rsu-system.ts";
 import type { UpdateSystem } from "./update-system.ts";
 
 /** The update system that a vehicle is set to. @throws {UsageError} for settings that can't be */
@@ -7,5 +8,7 @@ export function updateSystem(settings: SourceSettings): UpdateSystem {
   switch (settings.system) {
     case "https":
       return httpsSystem(settings);
+    case "rsu":
+      return rsuSystem(settings);
   }
 }

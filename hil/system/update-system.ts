@@ -30,11 +30,14 @@ interface ServerOptions {
   readonly certificate: string;
   /** PEM, PKCS#8. */
   readonly privateKey: string;
-  /** "127.0.0.1" if not given. */
+  /** Loopback if not given. */
   readonly host?: string;
   /** 0, if not given: any free one. */
   readonly port?: number;
   readonly faults?: readonly ServerFault[];
+  /** Devices must, or may, show a certificate that leads to this one, PEM; for systems that know device certificates. */
+  readonly deviceCa?: string;
+  readonly deviceAuth?: "request" | "require";
   /** Told what happens, one line each. */
   readonly onEvent?: (line: string) => void;
 }

@@ -16,6 +16,8 @@ const PROMISED = [
   "truncated-file",
   "wrong-target",
   "older-version",
+  "https",
+  "rsu",
   "server-dies",
   "wrong-ca",
   "power-cut-erase",
@@ -54,7 +56,7 @@ describe("every scenario file", () => {
 });
 
 describe("a recorded run", () => {
-  it.each(["first-update.yaml", "server-dies.yaml", "power-cut-vehicle-gateway.yaml"])(
+  it.each(["first-update.yaml", "rsu.yaml", "server-dies.yaml", "power-cut-vehicle-gateway.yaml"])(
     "of %s is replayed from its trace, without a server, to the same trace",
     async (name) => {
       const path = join(FOLDER, name);

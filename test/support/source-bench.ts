@@ -1,6 +1,6 @@
 import { Pump } from "../../emulator/kernel/pump.ts";
 import { Scheduler } from "../../emulator/kernel/scheduler.ts";
-import type { HostAnswer, HostRequest } from "../../gateway/source/host-request.ts";
+import type { HostAnswer, HostRequest, HttpRequest } from "../../gateway/source/host-request.ts";
 import type { SourceInput, SourceOutput, UpdateSource } from "../../gateway/source/update-source.ts";
 
 export const NO_INVENTORY = { vin: "KMHXX00XXXX000001", ecus: [] };
@@ -37,6 +37,11 @@ export class SourceBench {
   /** What was asked for, in order. */
   get requests(): HostRequest[] {
     return this.outputs.flatMap((output) => (output.type === "request" ? [output.what] : []));
+  }
+
+  /** The same, by a source of the https system. */
+  get httpRequests(): HttpRequest[] {
+    return this.requests.flatMap((request) => (request.kind === "http" ? [request] : []));
   }
 
   /** The last thing that was said, other than a request. */

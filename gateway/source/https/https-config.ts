@@ -61,7 +61,3 @@ export function wholeConfig(config: HttpsSourceConfig): WholeHttpsSourceConfig {
 }
 
 export const isPath = (path: string): boolean => /^\/[\x21\x22\x24-\x7e]*$/.test(path);
-
-/** The time before the next try. @param tries how many have failed in a row, 1 or more */
-export const backOffOf = (config: WholeHttpsSourceConfig, tries: number): Duration =>
-  Math.min(config.backOff * 2 ** Math.min(tries - 1, 30), config.backOffMax) as Duration;

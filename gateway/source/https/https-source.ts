@@ -1,10 +1,11 @@
 import { InvariantError, UsageError } from "../../../emulator/kernel/errors.ts";
 import { type Instant, plus } from "../../../emulator/kernel/time.ts";
+import { backOffOf } from "../back-off.ts";
 import type { HostAnswer, HttpRequest } from "../host-request.ts";
+import { failure, hostFailure, protocolFailure, type SourceFailure, statusFailure } from "../source-errors.ts";
 import type { Offer, SourceInput, SourceOutput, UpdateSource } from "../update-source.ts";
 import { contentLength, type HttpFields, strongValidator } from "./http-fields.ts";
-import { backOffOf, type HttpsSourceConfig, isPath, type WholeHttpsSourceConfig, wholeConfig } from "./https-config.ts";
-import { failure, hostFailure, protocolFailure, type SourceFailure, statusFailure } from "./https-errors.ts";
+import { type HttpsSourceConfig, isPath, type WholeHttpsSourceConfig, wholeConfig } from "./https-config.ts";
 import { beginTransfer, lengthFailure, rangeOf, readFileHead, type Transfer } from "./transfer.ts";
 
 /** What is being asked of the server. */
@@ -159,7 +160,12 @@ export class HttpsSource implements UpdateSource {
     if (state.name === "idle" || state.name === "backingOff" || state.request !== request) return;
     if (answer.type === "failed") {
       this.#state = { name: "idle" }; // nothing is left to be abandoned
-      this.#again(state.task, state.tries, hostFailure(answer.code, answer.reason, hasBegun(state)), now);
+      this.#again(
+        state.task,
+        state.tries,
+        hostFailure(answer.code, answer.reason, hasBegun(state), "RFC 9112, 2.2"),
+        now,
+      );
     } else if (state.name === "awaitingHead") {
       if (answer.type !== "head") throw new InvariantError(`${answer.type} of request ${request} before its head`);
       this.#head(state.task, state.tries, answer.status, answer.headers, now);

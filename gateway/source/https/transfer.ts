@@ -1,6 +1,6 @@
+import { failure, protocolFailure, type SourceFailure, statusFailure } from "../source-errors.ts";
 import type { Offer } from "../update-source.ts";
 import { compareValidator, contentLength, type HttpFields, parseContentRange, strongValidator } from "./http-fields.ts";
-import { failure, protocolFailure, type SourceFailure, statusFailure } from "./https-errors.ts";
 
 /** How far the fetch of one file is. Plain data. */
 export interface Transfer {

@@ -36,10 +36,10 @@ describe("HttpsSource when the server goes away", () => {
   it("goes on behind the last byte it has, a back-off later", () => {
     const made = fetching();
     made.answer(WHOLE, body(FILE.subarray(0, 300)), failed("HOST_RESET"));
-    expect(made.requests).toHaveLength(1);
+    expect(made.httpRequests).toHaveLength(1);
     expect(made.timeline.next).toBe(s(1));
     made.timeline.step();
-    expect(made.requests[1]?.headers).toMatchObject({ range: "bytes=300-", "if-range": '"one"' });
+    expect(made.httpRequests[1]?.headers).toMatchObject({ range: "bytes=300-", "if-range": '"one"' });
     made.answer(from(300), body(FILE.subarray(300)), END);
     finish(made);
     expect(made.received).toEqual(FILE);
@@ -93,14 +93,14 @@ describe("HttpsSource when the server goes away", () => {
     const made = fetching();
     made.answer(head(200, { etag: '"one"' }), body(FILE.subarray(0, 300)), END);
     made.timeline.step();
-    expect(made.requests[1]?.headers).toMatchObject({ range: "bytes=300-" });
+    expect(made.httpRequests[1]?.headers).toMatchObject({ range: "bytes=300-" });
   });
 
   it("fetches the signature again from its beginning", () => {
     const made = fetching();
     made.answer(WHOLE, body(FILE), END, head(200), body(SIGNATURE.subarray(0, 100)), failed("HOST_RESET"));
     made.timeline.step();
-    expect(made.requests).toHaveLength(3);
+    expect(made.httpRequests).toHaveLength(3);
     finish(made);
     expect(made.last).toMatchObject({ type: "fetched", signature: { signature: SIGNATURE } });
   });
@@ -111,7 +111,7 @@ describe("HttpsSource when the server goes away", () => {
       made.answer(head(status));
       made.timeline.step();
     }
-    expect(made.requests).toHaveLength(3);
+    expect(made.httpRequests).toHaveLength(3);
     expectFailed(made, "SOURCE_HTTP_STATUS", true);
   });
 });
@@ -133,7 +133,7 @@ describe("HttpsSource when the file changes on the server", () => {
   ])("asks again for all of it at %s", (_, answer) => {
     const made = fetching(300);
     made.answer(answer);
-    expect(made.requests[1]?.headers).not.toHaveProperty("range");
+    expect(made.httpRequests[1]?.headers).not.toHaveProperty("range");
     made.answer(WHOLE_OTHER, body(OTHER), END);
     finish(made);
     expect(made.received).toEqual(OTHER);
@@ -143,7 +143,7 @@ describe("HttpsSource when the file changes on the server", () => {
     const made = fetching(300);
     made.answer(WHOLE_OTHER, body(OTHER.subarray(0, 500)), failed("HOST_RESET"));
     made.timeline.step();
-    expect(made.requests[1]?.headers).toMatchObject({ range: "bytes=500-", "if-range": '"two"' });
+    expect(made.httpRequests[1]?.headers).toMatchObject({ range: "bytes=500-", "if-range": '"two"' });
     made.answer(head(206, { etag: '"two"', "content-range": "bytes 500-1199/1200" }), body(OTHER.subarray(500)), END);
     finish(made);
     expect(made.received).toEqual(OTHER);

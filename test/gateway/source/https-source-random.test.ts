@@ -25,6 +25,7 @@ class MoodyServer {
 
   answer(request: HostRequest): HostAnswer[] {
     if (this.#chance(this.#trouble)) return [this.#refusal()];
+    if (request.kind !== "http") throw new Error("a request of another system");
     if (request.url.endsWith(".sig")) return this.#cut([head(200), ...this.#pieces(new Uint8Array(256)), END]);
     if (this.#chance(8)) this.current = this.#prng.below(this.versions.length);
     const file = this.versions[this.current] as Uint8Array;

@@ -36,7 +36,7 @@ const FETCHED = { type: "fetched", size: 1000, signature: { algorithm: "RSA-PKCS
 describe("HttpsSource looking", () => {
   it("asks for the head of the file and offers what it says", () => {
     const made = looking();
-    expect(made.requests).toEqual([
+    expect(made.httpRequests).toEqual([
       {
         kind: "http",
         method: "HEAD",
@@ -66,7 +66,7 @@ describe("HttpsSource looking", () => {
   it.each([405, 501])("asks for the signature when the server answers HEAD with %d", (status) => {
     const made = looking();
     made.answer(head(status));
-    expect(made.requests[1]).toMatchObject({ method: "GET", url: "https://server:4443/firmware_v2.bin.sig" });
+    expect(made.httpRequests[1]).toMatchObject({ method: "GET", url: "https://server:4443/firmware_v2.bin.sig" });
     made.answer(head(200, { "content-length": "256" }));
     expect(made.last).toEqual({ type: "offer", offer: { release: "/firmware_v2.bin" } });
   });
@@ -97,10 +97,10 @@ describe("HttpsSource looking", () => {
       made.timeline.step();
     }
     expect(at).toEqual([s(1), s(3), s(7)]);
-    expect(made.requests).toHaveLength(4);
+    expect(made.httpRequests).toHaveLength(4);
     expect(made.last).toMatchObject({ type: "failed", error: { code: "SOURCE_UNREACHABLE" }, retryable: true });
     made.push({ type: "look", inventory: NO_INVENTORY });
-    expect(made.requests).toHaveLength(5);
+    expect(made.httpRequests).toHaveLength(5);
   });
 
   it("waits no longer than backOffMax", () => {
@@ -115,10 +115,10 @@ describe("HttpsSource looking", () => {
 describe("HttpsSource fetching", () => {
   it("takes the whole file in one request, then its signature", () => {
     const made = fetching();
-    expect(made.requests[0]).toMatchObject({ method: "GET", url: "https://server:4443/firmware_v2.bin" });
-    expect(made.requests[0]?.headers).not.toHaveProperty("range");
+    expect(made.httpRequests[0]).toMatchObject({ method: "GET", url: "https://server:4443/firmware_v2.bin" });
+    expect(made.httpRequests[0]?.headers).not.toHaveProperty("range");
     made.answer(head(200, { ...TAG, ...LENGTH }), body(FILE.subarray(0, 600)), body(FILE.subarray(600)), END);
-    expect(made.requests[1]).toMatchObject({ url: "https://server:4443/firmware_v2.bin.sig", bodyMax: 4096 });
+    expect(made.httpRequests[1]).toMatchObject({ url: "https://server:4443/firmware_v2.bin.sig", bodyMax: 4096 });
     expect(made.count("fetched")).toBe(0);
     finish(made);
     expect(made.received).toEqual(FILE);
@@ -133,7 +133,7 @@ describe("HttpsSource fetching", () => {
 
   it("goes on where the caller says, if the server still has the same", () => {
     const made = fetching({}, 400);
-    expect(made.requests[0]?.headers).toMatchObject({ range: "bytes=400-", "if-range": '"one"' });
+    expect(made.httpRequests[0]?.headers).toMatchObject({ range: "bytes=400-", "if-range": '"one"' });
     made.answer(head(206, part(400, 999)), body(FILE.subarray(400)), END);
     finish(made);
     expect(made.outputs).toContainEqual({ type: "piece", offset: 400, data: FILE.subarray(400) });
@@ -142,7 +142,7 @@ describe("HttpsSource fetching", () => {
 
   it("asks for nothing but the signature when all bytes are there", () => {
     const made = fetching({}, 1000);
-    expect(made.requests[0]?.url).toBe("https://server:4443/firmware_v2.bin.sig");
+    expect(made.httpRequests[0]?.url).toBe("https://server:4443/firmware_v2.bin.sig");
     finish(made);
     expect(made.last).toEqual(FETCHED);
   });
@@ -154,7 +154,7 @@ describe("HttpsSource fetching", () => {
       [400, 799],
       [800, 999],
     ] as const) {
-      expect(made.requests.at(-1)?.headers).toMatchObject({ range: `bytes=${first}-${last}` });
+      expect(made.httpRequests.at(-1)?.headers).toMatchObject({ range: `bytes=${first}-${last}` });
       made.answer(head(206, part(first, last)), body(FILE.subarray(first, last + 1)), END);
     }
     finish(made);
@@ -165,7 +165,7 @@ describe("HttpsSource fetching", () => {
   it("asks for the rest when the server gives less than was asked for", () => {
     const made = fetching({}, 100);
     made.answer(head(206, part(100, 499)), body(FILE.subarray(100, 500)), END);
-    expect(made.requests.at(-1)?.headers).toMatchObject({ range: "bytes=500-" });
+    expect(made.httpRequests.at(-1)?.headers).toMatchObject({ range: "bytes=500-" });
   });
 
   it("starts again from 0 when the server knows no ranges", () => {
@@ -179,7 +179,7 @@ describe("HttpsSource fetching", () => {
   it("starts from 0 when nothing names the content, whatever the caller has", () => {
     const made = bench();
     made.push({ type: "fetch", offer: { release: "/firmware_v2.bin", size: 1000 }, from: 400 });
-    expect(made.requests[0]?.headers).not.toHaveProperty("range");
+    expect(made.httpRequests[0]?.headers).not.toHaveProperty("range");
     made.answer(head(200, LENGTH), body(FILE), END);
     finish(made);
     expect(made.received).toEqual(FILE);
@@ -189,7 +189,7 @@ describe("HttpsSource fetching", () => {
     const made = bench();
     made.push({ type: "fetch", offer: { release: "/f", validator: '"one"' }, from: 1000 });
     made.answer(head(416, { "content-range": "bytes */1000" }));
-    expect(made.requests.at(-1)?.url).toBe("https://server:4443/f.sig");
+    expect(made.httpRequests.at(-1)?.url).toBe("https://server:4443/f.sig");
     finish(made);
     expect(made.last).toEqual(FETCHED);
   });
@@ -210,9 +210,9 @@ describe("HttpsSource fetching", () => {
       tlsMin: "1.2",
     });
     made.push({ type: "fetch", offer: { release: "/a.bin" }, from: 0 });
-    expect(made.requests[0]).toMatchObject({ url: "https://server/folder/a.bin", tlsMin: "1.2" });
+    expect(made.httpRequests[0]).toMatchObject({ url: "https://server/folder/a.bin", tlsMin: "1.2" });
     made.answer(head(200), body(FILE), END);
-    expect(made.requests[1]).toMatchObject({ url: "https://server/folder/s?x" });
+    expect(made.httpRequests[1]).toMatchObject({ url: "https://server/folder/s?x" });
   });
 });
 

@@ -206,6 +206,15 @@ describe("download", () => {
     expect(ecu.timeline.now).toBe(ms(800));
   });
 
+  it("asks a gateway without room for as long as a request before this one may be on its way", () => {
+    const patient = new FakeEcu(when("3603", { refused: 5 }, 50), { client: { path: s(10) } });
+    expect(patient.do(PROGRAM)).toEqual({ type: "programmed" });
+    expect(patient.timeline.now).toBe(s(10));
+    const usual = programmed(when("3603", { refused: 5 }, 20));
+    expect(usual.count("1003")).toBe(1);
+    expect(programmed(when("3603", { refused: 5 }, 21)).count("1003")).toBe(2);
+  });
+
   it("starts over with blocks half as long when a block is too large for the way", () => {
     const ecu = new FakeEcu((request) => (request.length / 2 > 600 ? { refused: 4 } : undefined));
     expect(ecu.do(PROGRAM)).toEqual({ type: "programmed" });

@@ -51,7 +51,7 @@ async function pullBy(argv: readonly string[]) {
 const file = new Prng("pull").bytes(200_000);
 
 describe("otabench server and otabench pull", () => {
-  it.each(["https"])("%s: one serves a file, the other pulls, checks and writes it", async (system) => {
+  it.each(["https", "rsu"])("%s: one serves a file, the other pulls, checks and writes it", async (system) => {
     const out = join(folder, `${system}.bin`);
     await whileServing(system, file, async (port) => {
       const { code, out: said } = await pullBy([
@@ -72,7 +72,7 @@ describe("otabench server and otabench pull", () => {
     expect(existsSync(`${out}.part`)).toBe(false);
   });
 
-  it.each(["https"])("%s: a file that somebody else signed, or nobody, is not written", async (system) => {
+  it.each(["https", "rsu"])("%s: a file that somebody else signed, or nobody, is not written", async (system) => {
     const out = join(folder, `${system}-bad.bin`);
     const wrong = join(folder, "served.bin.sig");
     for (const signature of [new Uint8Array(256), undefined]) {
@@ -129,6 +129,14 @@ describe("otabench server and otabench pull", () => {
     [["pull", "https", "--server", "x:1", "--ca", "f", "-o", "f"], "--signer FILE is missing"],
     [["pull", "https", "--server", "http://x:1", "--seed", "1", "-o", "f"], "is no https://HOST:PORT"],
     [["pull", "https", "--server", "x:1", "--seed", "1", "-o", "f", "--max", "0"], "is no number of bytes"],
+    [["pull", "https", "--server", "x:1", "--seed", "1", "-o", "f", "--wait", "5"], 'Unrecognized key: "waitS"'],
+    [["pull", "rsu", "--server", "x:1", "--seed", "1", "-o", "f", "--wait", "9999"], "no number of seconds up to 3600"],
+    [["pull", "rsu", "--server", "x:1", "--seed", "1", "-o", "f", "--name", "a/b"], "is no name of up to 64"],
+    [["server", "https", "package.json", "--device-ca", "package.json"], "https does not ask devices who they are"],
+    [
+      ["server", "rsu", "package.json", "--device-ca", "package.json", "--device-auth", "no"],
+      "neither request nor require",
+    ],
     [["server", "https"], "the file to serve is missing"],
     [["server", "https", "no-such-file"], "FILE_UNREADABLE"],
     [["server", "https", "package.json", "--version", "2"], "is no version x.y.z"],

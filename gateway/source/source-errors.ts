@@ -1,4 +1,4 @@
-import { type BenchError, LinkError, PeerError } from "../../../emulator/kernel/errors.ts";
+import { type BenchError, LinkError, PeerError } from "../../emulator/kernel/errors.ts";
 
 /** Why a look or a fetch came to nothing, and whether the same again may succeed later. */
 export interface SourceFailure {
@@ -6,7 +6,7 @@ export interface SourceFailure {
   readonly retryable: boolean;
 }
 
-/** What the codes of {@link LinkError}s of this system mean. */
+/** What the codes of {@link LinkError}s of update sources mean. */
 export type SourceErrorCode =
   /** No connection, or none that lasted until the first answer. */
   | "SOURCE_UNREACHABLE"
@@ -25,9 +25,21 @@ export type SourceErrorCode =
   /** The server sends us elsewhere; that is not followed, since the other place may be anyone's. */
   | "SOURCE_REDIRECTED"
   | "SOURCE_HTTP_STATUS"
+  /** The server offers what is not newer than what the device has. */
+  | "SOURCE_DOWNGRADE"
+  /** The server speaks a version of the protocol that is not known, or not the device's. */
+  | "SOURCE_VERSION_UNKNOWN"
+  /** Connected, and no answer: that is how a server of the original rejects a device, or says that nothing is newer. */
+  | "SOURCE_SILENT"
+  /** The server said that it can't go on. */
+  | "SOURCE_ENDED"
+  /** The server does not trust the device's certificate, or wants one. */
+  | "SOURCE_DEVICE_REFUSED"
+  /** What the system needs can't be had on this machine. */
+  | "SOURCE_UNSUPPORTED"
   | "SOURCE_FAILED";
 
-/** The server's answer is against HTTP. Nothing of it has been used. */
+/** The server's answer is against the protocol. Nothing of it has been used. */
 class SourceProtocolError extends PeerError {
   override readonly code: string = "SOURCE_PROTOCOL";
   override readonly clause: string;
@@ -48,8 +60,11 @@ export const protocolFailure = (reason: string, clause: string): SourceFailure =
   retryable: false,
 });
 
-/** The failure that a `failed` answer of the host means. @param begun something of this fetch had come already */
-export function hostFailure(code: string, reason: string, begun: boolean): SourceFailure {
+/**
+ * The failure that a `failed` answer of the host means.
+ * @param begun something of this fetch had come already @param clause where the protocol stands that may have been broken
+ */
+export function hostFailure(code: string, reason: string, begun: boolean, clause: string): SourceFailure {
   switch (code) {
     case "HOST_REFUSED":
     case "HOST_TIMEOUT":
@@ -59,8 +74,16 @@ export function hostFailure(code: string, reason: string, begun: boolean): Sourc
       return failure("SOURCE_UNTRUSTED", reason, false);
     case "HOST_TLS":
       return failure("SOURCE_TLS", reason, false);
+    case "HOST_SILENT":
+      return failure("SOURCE_SILENT", reason, false);
     case "HOST_PROTOCOL":
-      return protocolFailure(reason, "RFC 9112, 2.2");
+      return protocolFailure(reason, clause);
+    case "HOST_PEER":
+      return failure("SOURCE_ENDED", reason, true);
+    case "HOST_DEVICE_REFUSED":
+      return failure("SOURCE_DEVICE_REFUSED", reason, false);
+    case "HOST_UNSUPPORTED":
+      return failure("SOURCE_UNSUPPORTED", reason, false);
     case "HOST_BODY_TOO_LONG":
       return failure("SOURCE_TOO_LARGE", reason, false);
     default:

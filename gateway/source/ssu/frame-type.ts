@@ -1,0 +1,22 @@
+/** (docs/protocols/ssu.md, 8.1) */
+export const FrameType = {
+  List: 0x01,
+  Stat: 0x02,
+  Get: 0x03,
+  Put: 0x04,
+  Data: 0x05,
+  End: 0x06,
+  Report: 0x07,
+  Join: 0x10,
+  Say: 0x11,
+  Files: 0x81,
+  File: 0x82,
+  Ready: 0x83,
+  Stored: 0x84,
+  Reported: 0x85,
+  Welcome: 0x90,
+  Said: 0x91,
+  Joined: 0x92,
+  Left: 0x93,
+  Error: 0xff,
+} as const;
