@@ -1,5 +1,4 @@
 import type { Duration, Instant } from "../../../emulator/kernel/time.ts";
-import type { DeviceUpdatesState } from "./device-updates.ts";
 import type { HeldMessages } from "./held-messages.ts";
 import type { SrupIdentity, SrupPartyState } from "./party.ts";
 import type { PeerInput, RoleOutput, SendInput } from "./role-io.ts";
@@ -82,6 +81,26 @@ export type SrupDeviceOutput =
   | { readonly type: "relay"; readonly message: SrupMessage }
   /** Of a syndication device's home side: register with that key service; without a value ours can't be read. */
   | { readonly type: "syndicationInit"; readonly url: string; readonly value: string | undefined };
+
+/** One file that a server wants us to have. The token is hexadecimal. */
+export interface PendingDownload {
+  readonly download: number;
+  readonly server: string;
+  readonly token: string;
+  readonly digest: string;
+  readonly url: string;
+}
+
+/** Plain data: the files that servers want the device to have. */
+export interface DeviceUpdatesState {
+  /** The first one is under way until `downloadDeadline`. */
+  readonly downloads: readonly PendingDownload[];
+  readonly downloadDeadline: Instant | undefined;
+  /** How many downloads there have been; the next one's number. */
+  readonly downloadCount: number;
+  /** The fetched update of each server that may be activated: its token and download. */
+  readonly open: Readonly<Record<string, { readonly token: string; readonly download: number }>>;
+}
 
 export interface PendingJoin {
   readonly kind: JoinKind;

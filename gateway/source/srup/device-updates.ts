@@ -1,7 +1,7 @@
 import type { Stateful } from "../../../emulator/kernel/machine.ts";
 import { type Duration, type Instant, plus } from "../../../emulator/kernel/time.ts";
 import { fromHex, toHex } from "../../../emulator/wire/text.ts";
-import type { DownloadFailure, SrupDeviceOutput } from "./device-io.ts";
+import type { DeviceUpdatesState, DownloadFailure, PendingDownload, SrupDeviceOutput } from "./device-io.ts";
 import type { SrupMessage } from "./srup-message.ts";
 import { SrupStatus } from "./status.ts";
 import { decodeCString } from "./values.ts";
@@ -18,26 +18,6 @@ const FAILURE_STATUS: Readonly<Record<DownloadFailure, number>> = {
   tooLarge: SrupStatus.UpdateFailHttpError,
   protocol: SrupStatus.UpdateFailHttpError,
 };
-
-/** One file that a server wants us to have. The token is hexadecimal. */
-interface PendingDownload {
-  readonly download: number;
-  readonly server: string;
-  readonly token: string;
-  readonly digest: string;
-  readonly url: string;
-}
-
-/** Plain data. */
-export interface DeviceUpdatesState {
-  /** The first one is under way until `downloadDeadline`. */
-  readonly downloads: readonly PendingDownload[];
-  readonly downloadDeadline: Instant | undefined;
-  /** How many downloads there have been; the next one's number. */
-  readonly downloadCount: number;
-  /** The fetched update of each server that may be activated: its token and download. */
-  readonly open: Readonly<Record<string, { readonly token: string; readonly download: number }>>;
-}
 
 interface UpdateMouth {
   say(output: SrupDeviceOutput): void;
