@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { Prng } from "../../../../emulator/kernel/prng.ts";
+import { encodeBase64 } from "../../../../emulator/wire/base64.ts";
 import { identityText, isJoinTopic, parseIdentity } from "../../../../gateway/source/srup/identity.ts";
 import {
   fromBase64,
