@@ -152,10 +152,11 @@ export class CanNode implements CanPort, Stateful<CanNodeState> {
     this.aborting = false;
     const { sending } = this;
     if (sending === undefined) return undefined;
-    const place = this.waiting[0] === sending ? 0 : this.waiting.indexOf(sending);
+    const { waiting } = this;
+    const place = waiting[0] === sending ? 0 : waiting.indexOf(sending);
     if (place < 0) return undefined;
-    if (place === 0) this.waiting.shift();
-    else this.waiting.splice(place, 1);
+    if (place === waiting.length - 1) waiting.pop();
+    else waiting.splice(place, 1);
     return sending;
   }
 

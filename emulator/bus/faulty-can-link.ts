@@ -233,8 +233,10 @@ export class FaultyCanLink implements CanLink, CanListener, Stateful<FaultyCanLi
 
   /** Answers what the node had given, once. */
   #take(sent: CanFrame): CanFrame | undefined {
-    const index = this.#passed.findIndex((each) => each.sent === sent);
-    return index < 0 ? undefined : this.#passed.splice(index, 1)[0]?.asked;
+    const passed = this.#passed;
+    if (passed.length === 1 && passed[0]?.sent === sent) return passed.pop()?.asked; // nearly always
+    const index = passed.findIndex((each) => each.sent === sent);
+    return index < 0 ? undefined : passed.splice(index, 1)[0]?.asked;
   }
 
   /** Counts the frame for every rule that it matches, and answers the first that befalls it. */

@@ -150,6 +150,10 @@ export class IsoTpNode implements Stateful<IsoTpNodeState>, CanListener {
 
   /** @internal for {@link Channel}. @param owner see {@link Channel} */
   transmit(frame: CanFrame, owner: number): void {
+    if (this.#inFlight === undefined && this.#waiting.length === 0) {
+      this.#handOver({ frame, owner });
+      return;
+    }
     this.#waiting.push({ frame, owner });
     this.#next();
   }
@@ -210,9 +214,14 @@ export class IsoTpNode implements Stateful<IsoTpNodeState>, CanListener {
 
   #next(): void {
     while (this.#inFlight === undefined && this.#waiting.length > 0) {
-      this.#inFlight = this.#waiting.shift() as Waiting;
-      this.#link.transmit(this.#inFlight.frame); // may call `aborted` before it returns
+      this.#handOver(this.#waiting.shift() as Waiting);
     }
+  }
+
+  /** May come back here through `aborted` before it returns. */
+  #handOver(next: Waiting): void {
+    this.#inFlight = next;
+    this.#link.transmit(next.frame);
   }
 
   #done(frame: CanFrame, sent: boolean): void {

@@ -134,7 +134,7 @@ export class IsoTpReceiver implements Machine<ReceiverInput, ReceiverOutput>, St
   }
 
   poll(): ReceiverOutput | undefined {
-    return this.#outputs.length === 0 ? undefined : this.#outputs.shift();
+    return this.#outputs.length > 1 ? this.#outputs.shift() : this.#outputs.pop(); // `pop` is the fast one
   }
 
   nextDeadline(): Instant | undefined {

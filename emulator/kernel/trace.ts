@@ -26,6 +26,7 @@ export interface TraceState {
 
 const TYPES = Object.keys(TRACE_EVENTS) as TraceEventType[];
 const FIELDS = TYPES.map((type) => Object.entries(TRACE_EVENTS[type]));
+const NAMES = FIELDS.map((fields) => fields.filter(([, kind]) => kind === "name").map(([field]) => field));
 const CODES = new Map(TYPES.map((type, code) => [type, code + 1]));
 
 /** Code of the record that gives the next name its number; all other codes are 1 + the row in the table of events. */
@@ -33,6 +34,9 @@ const DEFINE_NAME = 0;
 const GROWTH = 2;
 /** An integer up to 2^53 - 1 has at most eight groups of seven bits. */
 const UINT_SCALE_END = 2 ** 56;
+const UINT_MAX_LENGTH = 8;
+/** Up to that many bytes a loop takes less time than `set`. */
+const SHORT_OCTETS = 16;
 
 /**
  * The one ordered record of a run, in a compact form that is also the file format (docs/protocols/trace.md).
@@ -47,6 +51,8 @@ export class Trace implements Tracer, Stateful<TraceState> {
   #count = 0;
   #lastAt = 0;
   #names = new Map<string, number>();
+  /** Of the names in the event that is being recorded; kept to save a new one each time. */
+  readonly #numbers: number[] = [];
   readonly #listeners = new Map<TraceEventType, ((event: TraceEvent) => void)[]>();
 
   /** How many events there are. */
@@ -65,13 +71,19 @@ export class Trace implements Tracer, Stateful<TraceState> {
     const kinds = FIELDS[code - 1] as [string, string][];
     const values = fields as Readonly<Record<string, string | number | Uint8Array>>;
     const sourceNumber = this.#nameNumber(source);
-    for (const [field, kind] of kinds) if (kind === "name") this.#nameNumber(values[field] as string);
+    const numbers = this.#numbers;
+    numbers.length = 0;
+    for (const field of NAMES[code - 1] as string[]) numbers.push(this.#nameNumber(values[field] as string));
+    let name = 0;
     const start = this.#length;
     try {
       this.#uint(code);
       this.#uint(at - this.#lastAt);
       this.#uint(sourceNumber);
-      for (const [field, kind] of kinds) this.#field(kind, values[field] as string | number | Uint8Array);
+      for (const [field, kind] of kinds) {
+        if (kind === "name") this.#uint(numbers[name++] as number);
+        else this.#field(kind, values[field] as string | number | Uint8Array);
+      }
     } catch (error) {
       this.#length = start;
       throw error;
@@ -127,7 +139,6 @@ export class Trace implements Tracer, Stateful<TraceState> {
 
   #field(kind: string, value: string | number | Uint8Array): void {
     if (kind === "uint") this.#uint(value as number);
-    else if (kind === "name") this.#uint(this.#names.get(value as string) as number);
     else this.#octets(kind === "text" ? encodeText(value as string) : (value as Uint8Array));
   }
 
@@ -142,23 +153,31 @@ export class Trace implements Tracer, Stateful<TraceState> {
   }
 
   #octets(octets: Uint8Array): void {
-    this.#uint(octets.length);
-    this.#reserve(octets.length);
-    this.#bytes.set(octets, this.#length);
-    this.#length += octets.length;
+    const { length } = octets;
+    this.#uint(length);
+    this.#reserve(length);
+    if (length <= SHORT_OCTETS) {
+      for (let index = 0; index < length; index++) this.#bytes[this.#length + index] = octets[index] as number;
+    } else {
+      this.#bytes.set(octets, this.#length);
+    }
+    this.#length += length;
   }
 
   #uint(value: number): void {
     if (!(value >= 0 && Number.isSafeInteger(value))) {
       throw new UsageError(`${value} in a trace field for integers from 0 to 2^53 - 1`);
     }
-    this.#reserve(8);
+    this.#reserve(UINT_MAX_LENGTH);
+    const bytes = this.#bytes;
+    let length = this.#length;
     let rest = value;
     while (rest >= 0x80) {
-      this.#bytes[this.#length++] = (rest & 0x7f) | 0x80;
+      bytes[length++] = (rest & 0x7f) | 0x80;
       rest = rest < 0x8000_0000 ? rest >>> 7 : Math.floor(rest / 0x80);
     }
-    this.#bytes[this.#length++] = rest;
+    bytes[length++] = rest;
+    this.#length = length;
   }
 
   #reserve(length: number): void {

@@ -1,10 +1,5 @@
-import { type ChildProcess, spawn } from "node:child_process";
-import { once } from "node:events";
-import { mkdtempSync, rmSync, unlinkSync, utimesSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { unlinkSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { createInterface } from "node:readline";
-import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, beforeEach, expect, it } from "vitest";
 import { Prng } from "../../emulator/kernel/prng.ts";
 import { HttpsSource } from "../../gateway/source/https/https-source.ts";
@@ -13,41 +8,26 @@ import { nodeCrypto } from "../../hil/crypto/node-crypto.ts";
 import { signWith } from "../../hil/crypto/signing-key.ts";
 import { HttpDriver } from "../../hil/link/http-driver.ts";
 import { testTls } from "../support/https-client.ts";
-import { describeWithJudge, PYTHON3 } from "../support/judges.ts";
+import { describeWithJudge } from "../support/judges.ts";
 import { type VehicleSource, Vehicles } from "../support/vehicles.ts";
-
-const SERVER = fileURLToPath(new URL("support/plain_https_server.py", import.meta.url));
+import { type PythonServer, startPythonServer } from "./support/python-server.ts";
 
 describeWithJudge("python3", "HTTPS source before Python's http.server with TLS 1.2", () => {
   const file = new Prng("python").bytes(500_000);
   const key = makeKeys("owner").package;
-  let folder: string;
+  let server: PythonServer;
   let published: string;
-  let process: ChildProcess;
   let url: string;
 
   beforeAll(async () => {
-    folder = mkdtempSync(join(tmpdir(), "otabench-https-"));
-    const { certificate, privateKey } = testTls();
-    writeFileSync(join(folder, "server.pem"), certificate);
-    writeFileSync(join(folder, "server.key"), privateKey, { mode: 0o600 });
-    published = mkdtempSync(join(folder, "published-"));
-    const keyFiles = [join(folder, "server.pem"), join(folder, "server.key")];
-    process = spawn(PYTHON3, [SERVER, published, ...keyFiles, "0"], { stdio: ["ignore", "pipe", "ignore"] });
-    const [line] = (await once(createInterface({ input: process.stdout as NodeJS.ReadableStream }), "line")) as [
-      string,
-    ];
-    url = `https://127.0.0.1:${line}`;
+    server = await startPythonServer();
+    ({ folder: published, url } = server);
   });
   beforeEach(() => {
     writeFileSync(join(published, "firmware_v2.bin"), file);
     writeFileSync(join(published, "firmware_v2.bin.sig"), signWith(key, file));
   });
-  afterAll(async () => {
-    process.kill();
-    if (process.exitCode === null && process.signalCode === null) await once(process, "exit");
-    rmSync(folder, { recursive: true });
-  });
+  afterAll(() => server.close());
 
   async function withVehicle(use: (vehicle: VehicleSource) => Promise<void>, tlsMin: "1.2" | "1.3" = "1.2") {
     const source = new HttpsSource({ baseUrl: url, ca: testTls().ca, tlsMin });

@@ -1,0 +1,6 @@
+import { httpsRows } from "./https-rows.ts";
+import type { MatrixRow } from "./row.ts";
+import { rsuRows } from "./rsu-rows.ts";
+
+/** All rows, in the order of the README. */
+export const rows: readonly MatrixRow[] = [...httpsRows, ...rsuRows];
