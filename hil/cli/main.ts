@@ -6,6 +6,8 @@ import type { PullRun } from "../system/pull-run.ts";
 import type { Serve } from "../system/serve.ts";
 import { runCli } from "./cli.ts";
 import { convertCommand } from "./convert-command.ts";
+import type { DeviceParts } from "./device-command.ts";
+import { deviceCommand, type RunDevice } from "./device-words.ts";
 import { imageCommand } from "./image-command.ts";
 import { keysCommand } from "./keys-command.ts";
 import { publishCommand } from "./publish-command.ts";
@@ -13,6 +15,7 @@ import { pullCommand } from "./pull-command.ts";
 import { runCommand } from "./run-command.ts";
 import { serverCommand } from "./server-command.ts";
 import { ssuCommand } from "./ssu-command.ts";
+import { openTerminal } from "./terminal.ts";
 import { upCommand } from "./up-command.ts";
 import { otabenchVersion } from "./version.ts";
 
@@ -47,6 +50,13 @@ const pullRun: PullRun = async (options) => {
   return system.pullRun(options);
 };
 
+const runDevice: RunDevice = async (args, io) => {
+  const device = await import("./device-command.ts");
+  const { wallCalendar } = await import("../device/calendar.ts");
+  const terminal: DeviceParts["terminal"] = (output) => openTerminal(process.stdin, output);
+  return device.runDevice(args, io, { calendar: wallCalendar, terminal });
+};
+
 // whoever reads our output may stop early, as `head` does
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {
   if (error.code !== "EPIPE") throw error;
@@ -66,6 +76,7 @@ process.exitCode = await runCli(
       ssuCommand,
       serverCommand(serve),
       pullCommand(pullRun),
+      deviceCommand(runDevice),
     ],
   },
   process.argv.slice(2),

@@ -2,6 +2,7 @@ import { BenchError, UsageError } from "../../emulator/kernel/errors.ts";
 import type { PullRun, PullRunOptions, PullRunReport } from "../system/pull-run.ts";
 import { type Command, type CommandArgs, type CommandIo, ExitCode, flagOption, textOption } from "./command.ts";
 import { untilSignal } from "./until-signal.ts";
+import { bytesOf } from "./words.ts";
 
 /** @param pullRun what does the work */
 export const pullCommand = (pullRun: PullRun): Command => ({
@@ -87,7 +88,7 @@ function optionsOf(args: CommandArgs, io: CommandIo, stop: AbortSignal): PullRun
     current,
     ecu,
     wait: waitOf(text("wait")),
-    sizeMax: sizeOf(text("max")),
+    sizeMax: bytesOf(text("max")),
     tls12: flagOption(args, "tls12"),
     stop,
     onProgress: progress(args, io),
@@ -99,13 +100,6 @@ function waitOf(text: string | undefined): number | undefined {
   const seconds = /^\d{1,4}$/.test(text) ? Number(text) : Number.NaN;
   if (!(seconds <= 3_600)) throw new UsageError(`--wait "${text}" is no number of seconds up to 3600`);
   return seconds;
-}
-
-function sizeOf(text: string | undefined): number | undefined {
-  if (text === undefined) return undefined;
-  const size = /^\d{1,12}$/.test(text) ? Number(text) : 0;
-  if (size === 0) throw new UsageError(`--max "${text}" is no number of bytes`);
-  return size;
 }
 
 /** A terminal is drawn again at most ten times a second. */

@@ -69,6 +69,7 @@ function doorsOf(args: CommandArgs): DoorOptions {
     return text === undefined ? undefined : portOf(text);
   });
   const announce = textOption(args, "announce");
+  if (announce !== undefined && doip === undefined) throw new UsageError("--announce needs --doip");
   return {
     host: textOption(args, "host") ?? LOOPBACK,
     ...(socketcand === undefined ? {} : { socketcand }),

@@ -14,3 +14,18 @@ export function secondsOf(text: string | undefined): number | undefined {
   if (!(seconds > 0 && seconds <= 1e6)) throw new UsageError(`--for "${text}" is no number of seconds`);
   return seconds;
 }
+
+/** What --max says. @throws {UsageError} */
+export function bytesOf(text: string | undefined): number | undefined {
+  if (text === undefined) return undefined;
+  const size = /^\d{1,12}$/.test(text) ? Number(text) : 0;
+  if (size === 0) throw new UsageError(`--max "${text}" is no number of bytes`);
+  return size;
+}
+
+/** What --last says. @throws {UsageError} */
+export function countOf(text: string | undefined, otherwise: number): number {
+  if (text === undefined) return otherwise;
+  if (!/^\d{1,6}$/.test(text)) throw new UsageError(`--last "${text}" is no number`);
+  return Number(text);
+}

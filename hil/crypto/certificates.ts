@@ -16,6 +16,15 @@ import {
 const DAY_MS = 86_400_000;
 const VALID_DAYS = 3650;
 
+/** What a server's certificate says of itself. */
+export interface ServerCertificateOptions {
+  /** DNS names; with some, these are all, and no address is. localhost, 127.0.0.1 and ::1 if left out. */
+  readonly names?: readonly string[];
+  /** From yesterday on, for ten years, if left out. */
+  readonly validFrom?: Date;
+  readonly validTo?: Date;
+}
+
 interface CertificateFields {
   readonly subject: string;
   readonly issuer: string;
@@ -24,6 +33,8 @@ interface CertificateFields {
   /** RSA; the same as `key` when it signs itself. */
   readonly issuerKey: KeyObject;
   readonly extensions: readonly Uint8Array[];
+  readonly validFrom?: Date | undefined;
+  readonly validTo?: Date | undefined;
 }
 
 /** A certification authority that may sign servers and nothing below them. @param key RSA private key @returns PEM */
@@ -37,15 +48,20 @@ export function makeAuthority(name: string, key: KeyObject): string {
 }
 
 /**
- * A server's certificate for this very machine: localhost, 127.0.0.1 and ::1. @param key RSA private key
+ * A server's certificate for this very machine, unless it is told otherwise. @param key RSA private key
  * @param authority name and key that {@link makeAuthority} was given  @returns PEM
  */
-export function makeServerCertificate(key: KeyObject, authority: { name: string; key: KeyObject }): string {
-  const names = [
-    tagged(0x82, Buffer.from("localhost", "ascii")),
+export function makeServerCertificate(
+  key: KeyObject,
+  authority: { name: string; key: KeyObject },
+  options: ServerCertificateOptions = {},
+): string {
+  const addresses = [
     tagged(0x87, Buffer.of(127, 0, 0, 1)),
     tagged(0x87, Buffer.concat([Buffer.alloc(15), Buffer.of(1)])),
   ];
+  const dnsNames = (options.names ?? ["localhost"]).map((name) => tagged(0x82, Buffer.from(name, "ascii")));
+  const names = options.names === undefined ? [...dnsNames, ...addresses] : dnsNames;
   const extensions = [
     extension("2.5.29.19", sequence(), true), // basicConstraints: no CA
     extension("2.5.29.15", bitString(Buffer.of(0xa0), 5), true), // keyUsage: digitalSignature, keyEncipherment
@@ -54,19 +70,22 @@ export function makeServerCertificate(key: KeyObject, authority: { name: string;
     extension("2.5.29.14", octetString(keyIdentifier(key))),
     extension("2.5.29.35", sequence(tagged(0x80, keyIdentifier(authority.key)))), // authorityKeyIdentifier
   ];
-  return certificate({ subject: "localhost", issuer: authority.name, key, issuerKey: authority.key, extensions });
+  const { validFrom, validTo } = options;
+  const issuer = { issuer: authority.name, issuerKey: authority.key };
+  return certificate({ subject: options.names?.[0] ?? "localhost", key, ...issuer, extensions, validFrom, validTo });
 }
 
 /** A version 3 certificate, valid from yesterday on, so that a clock that is a little late accepts it. (RFC 5280, 4.1) */
 function certificate(fields: CertificateFields): string {
   const now = Date.now();
+  const { validFrom = new Date(now - DAY_MS), validTo = new Date(now + VALID_DAYS * DAY_MS) } = fields;
   const algorithm = sequence(objectIdentifier("1.2.840.113549.1.1.11"), nullValue()); // sha256WithRSAEncryption
   const toBeSigned = sequence(
     tagged(0xa0, integer(Buffer.of(2))), // version 3
     integer(Buffer.concat([Buffer.of(0x4f), randomBytes(15)])), // serial number
     algorithm,
     nameOf(fields.issuer),
-    sequence(utcTime(new Date(now - DAY_MS)), utcTime(new Date(now + VALID_DAYS * DAY_MS))),
+    sequence(utcTime(validFrom), utcTime(validTo)),
     nameOf(fields.subject),
     createPublicKey(fields.key).export({ format: "der", type: "spki" }),
     tagged(0xa3, sequence(...fields.extensions)),

@@ -1,6 +1,6 @@
 import { generateKeyPairSync, type KeyObject } from "node:crypto";
 import type { ImageSignatureName } from "../../emulator/wire/image-header.ts";
-import { makeAuthority, makeServerCertificate } from "./certificates.ts";
+import { makeAuthority, makeServerCertificate, type ServerCertificateOptions } from "./certificates.ts";
 import { seededEd25519Key, seededMlDsa65Key, seededP256Key, seededRsaKey } from "./seeded-keys.ts";
 import { type SigningKey, signingKey } from "./signing-key.ts";
 
@@ -45,12 +45,12 @@ export function makeKeys(seed?: string): KeySet {
 }
 
 /** A certification authority of its own and a server below it: another seed, or none, gives a CA that nobody trusts. */
-export function makeTls(seed?: string): TlsMaterial {
+export function makeTls(seed?: string, options: ServerCertificateOptions = {}): TlsMaterial {
   const authority = { name: "otabench CA", key: newKey("rsa", "tls ca", seed) };
   const key = newKey("rsa", "tls server", seed);
   return {
     ca: makeAuthority(authority.name, authority.key),
-    certificate: makeServerCertificate(key, authority),
+    certificate: makeServerCertificate(key, authority, options),
     privateKey: key.export({ format: "pem", type: "pkcs8" }) as string,
   };
 }

@@ -13,6 +13,7 @@ import { imagePublicKeys, type KeySet, makeKeys } from "../crypto/keys.ts";
 import { nodeCrypto } from "../crypto/node-crypto.ts";
 import { candumpLines } from "../record/candump.ts";
 import { framesOf } from "../record/captured-frame.ts";
+import { claimFile } from "../record/claim.ts";
 import { pcapngOfTrace } from "../record/pcapng-writer.ts";
 import { writePieces } from "../record/pieces.ts";
 import { writeTraceFile } from "../record/trace-file.ts";
@@ -60,6 +61,7 @@ const FORGET_AT = 16 * 1024 * 1024;
 
 export const bringUp: BringUp = async (path, options) => {
   const vehicle = await readVehicle(path);
+  if (options.outDir !== undefined) for (const file of Object.values(filesIn(options.outDir))) claimFile(file);
   const seed = options.seed ?? DEFAULT_SEED;
   const keys = options.keysDir === undefined ? makeKeys(seed) : readKeys(options.keysDir);
   const bench = buildVehicle(vehicle, seed, keys);
@@ -95,6 +97,12 @@ export const bringUp: BringUp = async (path, options) => {
     files: record.finish(),
   };
 };
+
+const filesIn = (folder: string) => ({
+  trace: join(folder, "trace.otbtrace"),
+  capture: join(folder, "capture.pcapng"),
+  candump: join(folder, "candump.log"),
+});
 
 /** The bench of a vehicle that nobody updates over the air: the vehicle gateway is there, and asks for nothing. */
 function buildVehicle(vehicle: Vehicle, seed: string, keys: KeySet): Bench {
@@ -147,15 +155,13 @@ class UpRecord {
     const { outDir } = this.#options;
     if (outDir === undefined) return [];
     const { vehicle, world } = this.#bench;
+    const { trace, capture, candump } = filesIn(outDir);
     const nodes = [vehicle.vehicleGateway, ...vehicle.zones.map(({ gateway }) => gateway)];
     const addresses = Object.fromEntries(nodes.map(({ name, ip }) => [name, { ip }]));
-    const [traceFile, capture, candump] = ["trace.otbtrace", "capture.pcapng", "candump.log"].map((name) =>
-      join(outDir, name),
-    ) as [string, string, string];
     writePieces(capture, pcapngOfTrace(world.trace.events(), { addresses }));
     writePieces(candump, candumpLines(framesOf(world.trace.events())));
     const meta = { scenario: this.#path, seed: this.#seed, otabench: otabenchVersion() };
-    writeTraceFile(traceFile, meta, world.trace.bytes());
-    return [traceFile, capture, candump];
+    writeTraceFile(trace, meta, world.trace.bytes());
+    return [trace, capture, candump];
   }
 }

@@ -29,6 +29,8 @@ export class CanDoor implements CanListener {
   readonly #waiting = new Map<FrameListener, CanFrame[]>();
   #count = 0;
   #sending: { readonly client: FrameListener; readonly frame: CanFrame } | undefined;
+  /** A frame is being given to the link, which may abort it before it returns. */
+  #handingOver = false;
 
   constructor(config: CanDoorConfig, link: CanLink) {
     this.config = config;
@@ -71,21 +73,27 @@ export class CanDoor implements CanListener {
 
   aborted(frame: CanFrame): void {
     if (this.#sending?.frame !== frame) return;
+    const { client } = this.#sending;
     this.#sending = undefined;
+    client.lost(frame);
     this.#next();
   }
 
   /** The first frame of the client whose turn it is; then it is the last in the order. */
   #next(): void {
-    if (this.#sending !== undefined) return;
-    for (const [client, frames] of this.#waiting) {
+    if (this.#handingOver) return;
+    this.#handingOver = true;
+    while (this.#sending === undefined) {
+      const [turn] = this.#waiting;
+      if (turn === undefined) break;
+      const [client, frames] = turn;
       const frame = frames.shift() as CanFrame;
       this.#waiting.delete(client);
       if (frames.length > 0) this.#waiting.set(client, frames);
       this.#count--;
       this.#sending = { client, frame };
-      this.#link.transmit(frame); // may call `aborted` before it returns
-      return;
+      this.#link.transmit(frame);
     }
+    this.#handingOver = false;
   }
 }

@@ -58,6 +58,8 @@ export class Doors implements Outside {
   readonly counts = new Map<RefusalCode, number>();
   readonly #world: World;
   readonly #onRefusal: (refusal: Refusal) => void;
+  /** Of those that were not let in, by place, door and code. */
+  readonly #turnedAway = new Map<string, number>();
   /** In the order of their turns. */
   #entries: Entry[] = [];
   #opened = 0;
@@ -111,9 +113,13 @@ export class Doors implements Outside {
     };
   }
 
-  /** Something was dropped that belongs to no client, or to none any more. */
+  /** Something was dropped that belongs to no client; all those of a door count as one. */
   refuse(place: string, door: DoorKind, code: RefusalCode, reason: string): void {
-    this.#count({ place, door, client: NO_CLIENT, code, reason, count: 1 });
+    const key = `${place} ${door} ${code}`;
+    const count = (this.#turnedAway.get(key) ?? 0) + 1;
+    this.#turnedAway.set(key, count);
+    this.#world.trace.record(this.#now, place, "door.refused", { client: NO_CLIENT, code, reason });
+    this.#count({ place, door, client: NO_CLIENT, code, reason, count });
   }
 
   deliver(): boolean {

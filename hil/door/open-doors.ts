@@ -44,6 +44,7 @@ export interface DoipDoor {
 
 /** Name of the node on every bus at which programs outside are. */
 const DOOR_NODE = "doors";
+const PORT_MAX = 65_535;
 
 /** The doors of one bench: first joined to its buses, then, when the run begins, opened to the world. */
 export class Entrance {
@@ -62,6 +63,10 @@ export class Entrance {
       if (!bench.buses.has(bus)) {
         throw new UsageError(`the vehicle has no bus "${bus}", only ${[...bench.buses.keys()].join(", ")}`);
       }
+    }
+    const gateways = bench.vehicle.zones.length;
+    if (options.doip !== undefined && options.doip + gateways - 1 > PORT_MAX) {
+      throw new UsageError(`${gateways} gateways have no ports from ${options.doip} on, ${PORT_MAX} is the last one`);
     }
     this.#buses = joinBuses(bench);
   }

@@ -18,6 +18,7 @@ export type RefusalCode =
   | "CHANNEL_CLOSED"
   | "BIT_RATE_WRONG"
   | "NO_CAN_FD"
+  | "BUS_OFF"
   | "TOO_MANY_CLIENTS"
   | "CLIENT_TOO_SLOW"
   | "CONNECTION_REFUSED";
@@ -38,4 +39,10 @@ export interface Session {
 export interface FrameListener {
   /** A frame of anybody else on the bus; `now` is the end of its EOF. */
   frame(frame: CanFrame, now: Instant): void;
+  /** A frame of its own will never be on the bus: the node that it shares is off it, after too many errors. */
+  lost(frame: CanFrame): void;
 }
+
+/** What BUS_OFF says of a frame. */
+export const notSent = (id: number): string =>
+  `a frame with identifier 0x${id.toString(16).toUpperCase()} was not sent`;

@@ -2,7 +2,7 @@ import { type Instant, toMs } from "../../emulator/kernel/time.ts";
 import { CanFlag, type CanFrame } from "../../emulator/wire/can-frame.ts";
 import { decodeSlcan, encodeSlcan, SLCAN_ERROR, SLCAN_LINE_MAX, SLCAN_OK } from "../../emulator/wire/slcan.ts";
 import type { CanDoor } from "./can-door.ts";
-import type { FrameListener, Refuse, Session, Wire } from "./session.ts";
+import { type FrameListener, notSent, type Refuse, type Session, type Wire } from "./session.ts";
 import { Splitter } from "./splitter.ts";
 
 /** V: hardware and software version; N: serial number; F: nothing to report. */
@@ -51,6 +51,10 @@ export class SlcanSession implements Session, FrameListener {
   frame(frame: CanFrame, now: Instant): void {
     const written = this.#wire.write(encodeSlcan(frame, this.#timestamps ? toMs(now) : undefined));
     if (!written) this.#refuse("CLIENT_TOO_SLOW", "a frame was not shown");
+  }
+
+  lost({ id }: CanFrame): void {
+    this.#fail("BUS_OFF", notSent(id));
   }
 
   #line(line: string): void {

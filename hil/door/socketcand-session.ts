@@ -10,7 +10,7 @@ import {
   type SocketcandCommand,
 } from "../../emulator/wire/socketcand.ts";
 import type { CanDoor } from "./can-door.ts";
-import type { FrameListener, Refuse, Session, Wire } from "./session.ts";
+import { type FrameListener, notSent, type Refuse, type Session, type Wire } from "./session.ts";
 import { Splitter } from "./splitter.ts";
 
 /** python-can takes "< ok >" only if nothing came with it: so long frames are held back, or until it speaks. */
@@ -63,6 +63,10 @@ export class SocketcandSession implements Session, FrameListener {
     if (this.#quietUntil !== undefined && now < this.#quietUntil) return;
     const { wire, refuse, epoch } = this.#parts;
     if (!wire.write(encodeSocketcand(frame, epoch + now / 1_000))) refuse("CLIENT_TOO_SLOW", "a frame was not shown");
+  }
+
+  lost({ id }: CanFrame): void {
+    this.#parts.refuse("BUS_OFF", notSent(id));
   }
 
   #command(command: SocketcandCommand): void {

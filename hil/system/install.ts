@@ -1,5 +1,6 @@
 import { dirname, resolve } from "node:path";
 import { type Instant, ms, plus, s } from "../../emulator/kernel/time.ts";
+import type { WorldSnapshot } from "../../emulator/kernel/world.ts";
 import type { CampaignResult } from "../../gateway/campaign/campaign-io.ts";
 import type { DetachedSignature } from "../../gateway/source/update-source.ts";
 import { buildBench } from "../bench/build-bench.ts";
@@ -26,6 +27,16 @@ export interface InstallOptions {
   readonly signature: DetachedSignature | undefined;
   /** Whom an image without a package is for. */
   readonly rawEcu?: string;
+  /** The vehicle as an earlier installation left it; it comes from the factory, if left out. */
+  readonly memory?: VehicleMemory;
+}
+
+/** All that a virtual vehicle is between two installations, as plain data. */
+export type VehicleMemory = Omit<WorldSnapshot, "trace">;
+
+interface Installed {
+  readonly result: CampaignResult;
+  readonly memory: VehicleMemory;
 }
 
 const POWER_ON = ms(1_000);
@@ -33,9 +44,12 @@ const SETTLE = s(10);
 const LIMIT = s(3_600);
 const SIZE_MAX = 64 * 1024 * 1024;
 
-/** Installs a file in a virtual vehicle that has just left the factory. */
-export async function installFile(options: InstallOptions): Promise<CampaignResult> {
-  const { vehicle, path, seed, keys, signer, file, signature, rawEcu } = options;
+/**
+ * Installs a file in a virtual vehicle.
+ * @throws {UsageError} when the memory is that of another vehicle
+ */
+export async function installFile(options: InstallOptions): Promise<Installed> {
+  const { vehicle, path, seed, keys, signer, file, signature, rawEcu, memory } = options;
   const results: CampaignResult[] = [];
   const gate = new HostGate(makeDriver(), new Map(), () => {});
   const bench = buildBench(vehicle, {
@@ -51,14 +65,19 @@ export async function installFile(options: InstallOptions): Promise<CampaignResu
     host: gate,
     ended: (result) => results.push(result),
   });
-  provisionEcus(bench, keys, dirname(resolve(path)));
-  const { timeline } = bench.world;
-  for (const ecu of bench.ecus.values()) ecu.powerOn();
+  const { timeline, trace } = bench.world;
+  if (memory === undefined) {
+    provisionEcus(bench, keys, dirname(resolve(path)));
+    for (const ecu of bench.ecus.values()) ecu.powerOn();
+  } else {
+    bench.world.restore({ ...memory, trace: trace.save() });
+  }
   timeline.runUntil(plus(timeline.now, POWER_ON));
   bench.vehicleGateway.startUpdate();
   const limit = plus(timeline.now, LIMIT);
   await new VirtualClock().run(timeline, gate, () => results.length > 0, limit as Instant);
   timeline.runUntil(plus(timeline.now, SETTLE));
-  const [result] = results;
-  return result ?? { verdict: "failed", ecus: [] };
+  const [result = { verdict: "failed", ecus: [] }] = results;
+  const { scheduler, parts } = bench.world.snapshot();
+  return { result, memory: { scheduler, parts } };
 }

@@ -14,6 +14,7 @@ import {
 import { dirname } from "node:path";
 import type { Offer } from "../../gateway/source/update-source.ts";
 import { makeFolder } from "../record/claim.ts";
+import { syncFolder } from "../record/durable-file.ts";
 import { FileError } from "../record/record-error.ts";
 
 /**
@@ -73,6 +74,7 @@ export class PartFile {
       fsyncSync(this.#file);
       closeSync(this.#file);
       renameSync(this.path, this.#out);
+      syncFolder(dirname(this.#out));
       rmSync(`${this.path}.json`, { force: true });
     } catch (cause) {
       throw unwritable(this.#out, cause);

@@ -72,7 +72,7 @@ export const pullRun: PullRun = async (options) => {
       onProgress: options.onProgress,
     });
     if (vehicle === undefined || report.verdict !== "pulled") return report;
-    const result = await installFile({
+    const { result } = await installFile({
       path: options.vehicle as string,
       vehicle,
       seed: options.seed ?? DEFAULT_SEED,
@@ -92,12 +92,14 @@ export const pullRun: PullRun = async (options) => {
 
 const DEFAULT_SEED = "1";
 
-function keysOf({ keysDir, seed }: PullRunOptions): KeySet | undefined {
+/** The keys that are named, if some are. */
+export function keysOf({ keysDir, seed }: Pick<PullRunOptions, "keysDir" | "seed">): KeySet | undefined {
   if (keysDir !== undefined) return readKeys(keysDir);
   return seed === undefined ? undefined : makeKeys(seed);
 }
 
-function signerOf({ signer }: PullRunOptions, keys: KeySet | undefined): Uint8Array {
+/** SubjectPublicKeyInfo, DER. @throws {FileError} @throws {UsageError} for a file without a public key */
+export function signerOf({ signer }: Pick<PullRunOptions, "signer">, keys: KeySet | undefined): Uint8Array {
   if (signer === undefined) return (keys ?? makeKeys(DEFAULT_SEED)).package.publicKey;
   const pem = readText(signer);
   try {
@@ -107,7 +109,10 @@ function signerOf({ signer }: PullRunOptions, keys: KeySet | undefined): Uint8Ar
   }
 }
 
-function trustOf(options: PullRunOptions, keys: KeySet | undefined): DeviceTrust {
+type TrustOptions = Pick<PullRunOptions, "ca" | "certificate" | "key" | "sizeMax">;
+
+/** @throws {FileError} @throws {UsageError} for a certificate without its key */
+export function trustOf(options: TrustOptions, keys: KeySet | undefined): DeviceTrust {
   const { ca, certificate, key, sizeMax } = options;
   if ((certificate === undefined) !== (key === undefined)) throw new UsageError("--cert and --key go together");
   return {

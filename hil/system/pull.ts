@@ -1,20 +1,13 @@
 import { createHash } from "node:crypto";
-import { writeFileSync } from "node:fs";
+import { rmSync, writeFileSync } from "node:fs";
 import { type BenchError, LinkError } from "../../emulator/kernel/errors.ts";
 import { Pump } from "../../emulator/kernel/pump.ts";
 import { Scheduler } from "../../emulator/kernel/scheduler.ts";
 import type { Instant } from "../../emulator/kernel/time.ts";
-import { PackageError } from "../../gateway/package/verified-package.ts";
-import type {
-  DetachedSignature,
-  Inventory,
-  Offer,
-  SourceInput,
-  SourceOutput,
-} from "../../gateway/source/update-source.ts";
+import type { Inventory, Offer, SourceInput, SourceOutput } from "../../gateway/source/update-source.ts";
 import { HostGate } from "../bench/host-gate.ts";
 import { RealClock } from "../clock/real-clock.ts";
-import { nodeCrypto } from "../crypto/node-crypto.ts";
+import { checkSignature } from "./check-signature.ts";
 import { makeDriver } from "./drivers.ts";
 import { PartFile } from "./part-file.ts";
 import type { DeviceTrust, UpdateSystem } from "./update-system.ts";
@@ -32,6 +25,8 @@ export interface PullOptions {
   readonly onProgress?: (received: number, total: number | undefined) => void;
 }
 
+type LookOptions = Pick<PullOptions, "trust" | "inventory" | "stop">;
+
 /** What came of a pull. */
 export interface PullReport {
   readonly system: string;
@@ -39,6 +34,8 @@ export interface PullReport {
   /** "upToDate": the server has nothing for this device. */
   readonly verdict: "pulled" | "upToDate";
   readonly release?: string;
+  /** What the server names the content by. */
+  readonly validator?: string;
   readonly file?: string;
   readonly size?: number;
   readonly sha256?: string;
@@ -66,8 +63,17 @@ export async function pull(system: UpdateSystem, options: PullOptions): Promise<
   }
 }
 
+/** Only looks. @returns undefined when the server has nothing for this device @throws {BenchError} what the source says */
+export async function lookFor(system: UpdateSystem, options: LookOptions): Promise<Offer | undefined> {
+  const puller = new Puller(system, { ...options, out: "" });
+  try {
+    return await puller.look();
+  } finally {
+    await puller.close();
+  }
+}
+
 const FOREVER = Number.MAX_SAFE_INTEGER as Instant;
-const CLAUSE = "docs/protocols/packages.md, signature";
 
 class Puller {
   readonly #system: UpdateSystem;
@@ -94,27 +100,32 @@ class Puller {
   async run(): Promise<PullReport> {
     const began = performance.now();
     const { name: system, peer } = this.#system;
-    const looked = await this.#do({ type: "look", inventory: this.#options.inventory });
+    const offer = await this.look();
     const report = (rest: Pick<PullReport, "verdict" | "verified" | "from"> & Partial<PullReport>): PullReport => {
       const retransmissions = this.#driver.retransmissions();
       const count = retransmissions === undefined ? {} : { retransmissions };
       return { system, peer, bytes: this.#bytes, ms: Math.round(performance.now() - began), ...count, ...rest };
     };
-    if (looked.type !== "offer") return report({ verdict: "upToDate", verified: false, from: 0 });
-    const { offer } = looked;
-    const { from, signature, bytes } = await this.#fetch(offer);
+    if (offer === undefined) return report({ verdict: "upToDate", verified: false, from: 0 });
+    const { from, bytes } = await this.#fetch(offer);
     const { out: file } = this.#options;
-    if (signature !== undefined) writeFileSync(`${file}.sig`, signature.signature);
     const sha256 = createHash("sha256").update(bytes).digest("hex");
     const verified = this.#options.signer !== undefined;
-    return report({ verdict: "pulled", release: offer.release, file, size: bytes.length, sha256, verified, from });
+    const { release, validator } = offer;
+    const named = validator === undefined ? { release } : { release, validator };
+    return report({ verdict: "pulled", ...named, file, size: bytes.length, sha256, verified, from });
+  }
+
+  async look(): Promise<Offer | undefined> {
+    const looked = await this.#do({ type: "look", inventory: this.#options.inventory });
+    return looked.type === "offer" ? looked.offer : undefined;
   }
 
   async close(): Promise<void> {
     await this.#gate.close();
   }
 
-  async #fetch(offer: Offer): Promise<{ from: number; signature: DetachedSignature | undefined; bytes: Uint8Array }> {
+  async #fetch(offer: Offer): Promise<{ from: number; bytes: Uint8Array }> {
     const part = new PartFile(this.#options.out, this.#system.server, offer);
     this.#part = part;
     const from = part.length;
@@ -125,24 +136,17 @@ class Puller {
       if (fetched.type !== "fetched") throw new LinkError("PULL_STOPPED", "the pull was stopped");
       isWhole = true;
       const bytes = part.bytes();
-      this.#check(bytes, fetched.signature);
+      const { signer, out } = this.#options;
+      if (signer !== undefined) checkSignature(bytes, fetched.signature, signer);
+      // the file comes last: whoever finds it finds its signature too, and none of another file
+      if (fetched.signature === undefined) rmSync(`${out}.sig`, { force: true });
+      else writeFileSync(`${out}.sig`, fetched.signature.signature, { flush: true });
       isGood = true;
-      return { from, signature: fetched.signature, bytes };
+      return { from, bytes };
     } finally {
       if (isGood) part.finish();
       else if (isWhole) part.drop();
       else part.keep();
-    }
-  }
-
-  #check(bytes: Uint8Array, signature: DetachedSignature | undefined): void {
-    const { signer } = this.#options;
-    if (signer === undefined) return;
-    if (signature === undefined) {
-      throw new PackageError("PACKAGE_SIGNATURE_MISSING", "no signature came with the file", CLAUSE);
-    }
-    if (!nodeCrypto.verify(signature.algorithm, signer, bytes, signature.signature)) {
-      throw new PackageError("PACKAGE_SIGNATURE_WRONG", "the signature is not by the signer that counts", CLAUSE);
     }
   }
 

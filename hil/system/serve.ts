@@ -96,6 +96,7 @@ function publicationOf(text: string, { version, sign }: ServeOptions, keys: KeyS
   const equals = text.indexOf("=");
   const path = text.slice(equals + 1);
   const file = new Uint8Array(readBytes(path));
+  if (isPrivateKey(file)) throw new UsageError(`${path} holds a private key, which is nothing to serve`);
   const beside = existsSync(`${path}.sig`) ? new Uint8Array(readBytes(`${path}.sig`)) : undefined;
   const signature = sign ? signRelease(file, keys.package).signature : beside;
   return {
@@ -106,6 +107,10 @@ function publicationOf(text: string, { version, sign }: ServeOptions, keys: KeyS
     ...(equals >= 0 && { name: text.slice(0, equals) }),
   };
 }
+
+/** PEM, of whichever kind. (RFC 7468, 10 and 11; RFC 5915, 4) */
+const isPrivateKey = (file: Uint8Array): boolean =>
+  /-----BEGIN [A-Z ]*PRIVATE KEY-----/.test(Buffer.from(file).toString("latin1"));
 
 function readBytes(path: string): Buffer {
   try {

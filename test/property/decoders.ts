@@ -1,4 +1,5 @@
 import { readdirSync, readFileSync } from "node:fs";
+import { decodeBase64, encodeBase64 } from "../../emulator/wire/base64.ts";
 import { canFrameFault } from "../../emulator/wire/can-frame.ts";
 import { decodeDoip, decodeDoipHeader, encodeDoip } from "../../emulator/wire/doip.ts";
 import { DoipFramer } from "../../emulator/wire/doip-framer.ts";
@@ -197,6 +198,13 @@ export const DECODERS: Readonly<Record<string, Decoder>> = {
       } catch (error) {
         if (!(error instanceof PackageError) || error.code === undefined) throw error;
       }
+    },
+  },
+  decodeBase64: {
+    samples: [TEXT.encode("AAECAwQ=")],
+    decode: (bytes) => {
+      const read = decodeBase64(text(bytes));
+      if (read !== undefined && encodeBase64(read) !== text(bytes)) throw new Error("another text");
     },
   },
   ...SRUP_DECODERS,

@@ -98,7 +98,12 @@ export class RsuExchange {
     if (this.#request.wait !== undefined) this.#pulse = setInterval(() => connected.ping(), this.#keepAliveMs);
     connected.on("stream", (stream) => this.#listen(stream));
     connected.on("close", ({ errorCode }) => this.#closed(errorCode));
-    this.#listen(connected.openStream(), REQUEST_STREAM);
+    try {
+      this.#listen(connected.openStream(), REQUEST_STREAM);
+    } catch {
+      this.#closed(undefined); // the server has left already
+      return;
+    }
     this.#client.handle({ type: "connected" }, this.#now());
     this.#settle();
   }

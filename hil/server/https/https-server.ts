@@ -42,9 +42,21 @@ export interface HttpsServerOptions {
   /** What is published: path, such as "/firmware_v2.bin", and bytes. Nothing else can be had. */
   readonly files?: Readonly<Record<string, Uint8Array>>;
   readonly faults?: readonly ServerFault[];
-  /** 256 if not given; further ones are closed at once. */
+  /** 256 if not given; a further one takes the place of the oldest that has asked for nothing yet, or is closed. */
   readonly connectionsMax?: number;
+  /** How long a peer may take; wall milliseconds. */
+  readonly patience?: Partial<Patience>;
   readonly onEvent?: (event: HttpsServerEvent) => void;
+}
+
+/** After that long a peer is not waited for any more, wall milliseconds. */
+interface Patience {
+  /** For the TLS handshake; 10 s if not given. */
+  readonly handshakeMs: number;
+  /** For the head of a request, from its first byte or the handshake on; 10 s if not given. */
+  readonly headMs: number;
+  /** Without a byte that the peer sends or takes; 60 s if not given. */
+  readonly idleMs: number;
 }
 
 /** The server side of the HTTPS update system. (docs/protocols/https.md) */
@@ -81,12 +93,18 @@ interface Answered {
   readonly complete: boolean;
 }
 
-const HANDSHAKE_TIMEOUT_MS = 10_000;
+const PATIENCE: Patience = { handshakeMs: 10_000, headMs: 10_000, idleMs: 60_000 };
+const CONNECTIONS_MAX = 256;
+/** A few short ones; more is no device of this system. */
+const HEADER_BYTES_MAX = 8192;
 
 class FileServer implements HttpsServer {
   readonly #server: Server;
   readonly #files = new Map<string, PublishedFile>();
   readonly #sockets = new Set<Socket>();
+  readonly #connectionsMax: number;
+  /** Connections that nothing is being asked on, by their peers' ports; the one that waits longest comes first. */
+  readonly #waiting = new Map<string, Socket>();
   readonly #tell: (event: HttpsServerEvent) => void;
   #faults = new FaultSet([]);
   #address: AddressInfo | undefined;
@@ -95,15 +113,22 @@ class FileServer implements HttpsServer {
     for (const [path, data] of Object.entries(options.files ?? {})) this.publish(path, data);
     this.#faults = new FaultSet(options.faults ?? []);
     this.#tell = options.onEvent ?? (() => {});
+    const { handshakeMs, headMs, idleMs } = { ...PATIENCE, ...options.patience };
     this.#server = createServer({
       cert: options.certificate,
       key: options.privateKey,
       ...tlsVersions(options.tlsMin ?? "1.3"),
       honorCipherOrder: true,
-      handshakeTimeout: HANDSHAKE_TIMEOUT_MS,
+      handshakeTimeout: handshakeMs,
+      headersTimeout: headMs,
+      requestTimeout: headMs,
+      keepAliveTimeout: headMs,
+      connectionsCheckingInterval: Math.max(1, Math.floor(headMs / 10)),
+      maxHeaderSize: HEADER_BYTES_MAX,
     });
-    this.#server.maxConnections = options.connectionsMax ?? 256;
+    this.#connectionsMax = options.connectionsMax ?? CONNECTIONS_MAX;
     this.#server.on("connection", (socket: Socket) => this.#accept(socket));
+    this.#server.setTimeout(idleMs, (socket) => socket.destroy());
     this.#server.on("request", (request, response) => void this.#answer(request, response));
     this.#server.on("tlsClientError", (error, socket) => this.#refuse(error, socket.remoteAddress));
     this.#server.on("clientError", (error, socket) => {
@@ -157,10 +182,29 @@ class FileServer implements HttpsServer {
     return this.#faults.find("gone", "") !== undefined;
   }
 
+  /** Whoever holds connections open without asking for anything can't keep others out. */
   #accept(socket: Socket): void {
+    const place = placeOf(socket);
+    if (this.#sockets.size >= this.#connectionsMax) {
+      const [oldest] = this.#waiting.values();
+      const reason = `there are ${this.#connectionsMax} connections`;
+      this.#tell({ type: "refused", peer: (oldest ?? socket).remoteAddress ?? "", reason });
+      if (oldest === undefined) {
+        socket.destroy();
+        return;
+      }
+      this.#forget(oldest, placeOf(oldest));
+      oldest.destroy();
+    }
     this.#sockets.add(socket);
-    socket.on("close", () => this.#sockets.delete(socket));
+    this.#waiting.set(place, socket);
+    socket.on("close", () => this.#forget(socket, place));
     if (this.#isGone()) socket.destroy();
+  }
+
+  #forget(socket: Socket, place: string): void {
+    this.#sockets.delete(socket);
+    if (this.#waiting.get(place) === socket) this.#waiting.delete(place);
   }
 
   #refuse(error: Error, peer: string | undefined): void {
@@ -171,7 +215,11 @@ class FileServer implements HttpsServer {
     const { method = "", url: path = "", headers } = request;
     const peer = request.socket.remoteAddress ?? "";
     response.on("error", () => {}); // the peer has gone; `complete` tells it
+    const place = placeOf(request.socket);
+    const asking = this.#waiting.get(place);
+    this.#waiting.delete(place);
     const answered = await this.#respond(method, path, request, response);
+    if (asking !== undefined && this.#sockets.has(asking)) this.#waiting.set(place, asking);
     const range = headers.range === undefined ? undefined : shown(headers.range);
     this.#tell({ type: "access", peer, method: shown(method), path: shown(path), range, ...answered });
   }
@@ -222,6 +270,9 @@ class FileServer implements HttpsServer {
     return corrupt;
   }
 }
+
+/** One peer has one connection from one of its ports. */
+const placeOf = ({ remoteAddress, remotePort }: Socket): string => `${remoteAddress} ${remotePort}`;
 
 function refuse(response: ServerResponse, status: number, fields: OutgoingHttpHeaders): Answered {
   response.writeHead(status, { ...fields, ...(status !== 304 && { "content-length": 0 }) });

@@ -4,7 +4,7 @@ import { type Instant, ms, plus } from "../../../emulator/kernel/time.ts";
 import { World } from "../../../emulator/kernel/world.ts";
 import { CanFlag, type CanFrame } from "../../../emulator/wire/can-frame.ts";
 import { CanDoor } from "../../../hil/door/can-door.ts";
-import { Doors, type OpenSession } from "../../../hil/door/doors.ts";
+import { Doors, type OpenSession, type Refusal } from "../../../hil/door/doors.ts";
 import type { Wire } from "../../../hil/door/session.ts";
 import { SlcanSession } from "../../../hil/door/slcan-session.ts";
 import { SocketcandSession } from "../../../hil/door/socketcand-session.ts";
@@ -14,15 +14,18 @@ const frame = (id: number, ...data: number[]): CanFrame => ({ id, flags: 0, data
 /** A bus with one ordinary node, a door, and programs that are texts. */
 class DoorBench {
   readonly world = new World();
-  readonly doors = new Doors(this.world);
+  readonly refusals: Refusal[] = [];
+  readonly doors = new Doors(this.world, (refusal) => void this.refusals.push(refusal));
   readonly heard: CanFrame[] = [];
   readonly node;
   readonly door: CanDoor;
+  readonly bus: VirtualCanBus;
 
   constructor(fd = false) {
     const { timeline, trace } = this.world;
     const config = { name: "can1", bitRate: 500_000, ...(fd ? { dataBitRate: 2_000_000 } : {}) };
     const bus = new VirtualCanBus(config, timeline, trace);
+    this.bus = bus;
     this.node = bus.join("ECU");
     this.node.attach({ received: (each) => void this.heard.push(each), transmitted: () => {}, aborted: () => {} });
     this.door = new CanDoor({ bus: "can1", bitRate: 500_000, fd }, bus.join("doors"));
@@ -186,6 +189,33 @@ describe("a program at an SLCAN door", () => {
     bench.node.transmit(frame(0x100));
     bench.run();
     expect(program.said).toBe("\r");
+  });
+
+  it("is told by name of each frame that is lost because the door's node is off the bus, however many wait", () => {
+    const bench = new DoorBench();
+    bench.bus.arm({ fault: "short", level: "recessive" });
+    const programs = Array.from({ length: 16 }, () => bench.slcan());
+    for (const program of programs) program.send(`O\r${"t0010\r".repeat(256)}`);
+    bench.run(ms(200));
+    expect(bench.doors.counts).toEqual(new Map([["BUS_OFF", 16 * 256]]));
+    expect(programs.map(({ said }) => said)).toEqual(Array(16).fill(`\r${"\x07".repeat(256)}`));
+    bench.bus.disarm("short");
+    bench.run(ms(10));
+    programs[0]?.send("t0020\r");
+    bench.run();
+    expect(bench.heard.map(({ id }) => id)).toEqual([2]);
+  });
+
+  it("that is not let in is one of many: they are counted together, and recorded", () => {
+    const bench = new DoorBench();
+    for (let count = 0; count < 5; count++) bench.doors.refuse("can1", "slcan", "TOO_MANY_CLIENTS", "over 64");
+    bench.doors.refuse("can1", "pty", "TOO_MANY_CLIENTS", "over 64");
+    expect(bench.refusals.map(({ client, door, count }) => `${client} ${door} ${count}`)).toEqual([
+      ...[1, 2, 3, 4, 5].map((count) => `0 slcan ${count}`),
+      "0 pty 1",
+    ]);
+    const events = [...bench.world.trace.events()];
+    expect(events.map(({ type }) => type)).toEqual(Array(6).fill("door.refused"));
   });
 
   it("is recorded with everything that it sent", () => {

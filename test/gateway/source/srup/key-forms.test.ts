@@ -1,12 +1,12 @@
 import { describe, expect, it } from "vitest";
 import { Prng } from "../../../../emulator/kernel/prng.ts";
+import { encodeBase64 } from "../../../../emulator/wire/base64.ts";
 import { identityText, isJoinTopic, parseIdentity } from "../../../../gateway/source/srup/identity.ts";
 import {
   fromBase64,
   registrationKey,
   restoredPem,
   shortName,
-  toBase64,
   toMimeBase64,
 } from "../../../../gateway/source/srup/key-forms.ts";
 import { srupStatusText } from "../../../../gateway/source/srup/status.ts";
@@ -44,7 +44,7 @@ describe("the original's key exchange", () => {
   it.each(of("KEYEX_C2_TOKEN"))("gives a server a token over its key: %s", (_, { fields, hex, keyfiles }) => {
     const token = fromBase64(String(fields.token)) as Uint8Array;
     expect(hexOf(token)).toBe(hex);
-    expect(toBase64(token)).toBe(fields.token);
+    expect(encodeBase64(token)).toBe(fields.token);
     expect(crypto.verifyPss(pemOf(keyfiles.verify as string), encodeText(String(fields.public_key_pem)), token)).toBe(
       true,
     );
@@ -64,8 +64,8 @@ describe("key forms", () => {
     const random = new Prng("base64");
     for (let length = 0; length < 200; length++) {
       const bytes = random.bytes(length);
-      expect(toBase64(bytes)).toBe(Buffer.from(bytes).toString("base64"));
-      expect(fromBase64(toBase64(bytes))).toEqual(bytes);
+      expect(encodeBase64(bytes)).toBe(Buffer.from(bytes).toString("base64"));
+      expect(fromBase64(encodeBase64(bytes))).toEqual(bytes);
       expect(fromBase64(toMimeBase64(bytes))).toEqual(bytes);
     }
   });

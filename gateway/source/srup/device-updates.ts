@@ -1,0 +1,125 @@
+import type { Stateful } from "../../../emulator/kernel/machine.ts";
+import { type Duration, type Instant, plus } from "../../../emulator/kernel/time.ts";
+import { fromHex, toHex } from "../../../emulator/wire/text.ts";
+import type { DeviceUpdatesState, DownloadFailure, PendingDownload, SrupDeviceOutput } from "./device-io.ts";
+import type { SrupMessage } from "./srup-message.ts";
+import { SrupStatus } from "./status.ts";
+import { decodeCString } from "./values.ts";
+
+/** Downloads that wait for the one under way, itself included. */
+const DOWNLOADS_MAX = 4;
+
+const FAILURE_STATUS: Readonly<Record<DownloadFailure, number>> = {
+  unreachable: SrupStatus.UpdateFailServer,
+  timeout: SrupStatus.UpdateFailServer,
+  status: SrupStatus.UpdateFailFile,
+  storage: SrupStatus.UpdateFailFile,
+  url: SrupStatus.UpdateFailHttpError,
+  tooLarge: SrupStatus.UpdateFailHttpError,
+  protocol: SrupStatus.UpdateFailHttpError,
+};
+
+interface UpdateMouth {
+  say(output: SrupDeviceOutput): void;
+  answer(server: string, token: Uint8Array, status: number): void;
+}
+
+/**
+ * The files that servers want a device to have: one is fetched at a time, in the order in which they were asked for, and
+ * the last good one of each server waits to be activated, once.
+ */
+export class DeviceUpdates implements Stateful<DeviceUpdatesState> {
+  readonly #patience: Duration;
+  readonly #mouth: UpdateMouth;
+  #state: DeviceUpdatesState = { downloads: [], downloadDeadline: undefined, downloadCount: 0, open: {} };
+
+  constructor(patience: Duration, mouth: UpdateMouth) {
+    this.#patience = patience;
+    this.#mouth = mouth;
+  }
+
+  initiate({ url, digest, token }: SrupMessage & { type: "INITIATE" }, server: string, now: Instant): void {
+    const where = decodeCString(url);
+    if (where === undefined || !/^https?:\/\/[^\s]+$/i.test(where)) {
+      this.#mouth.answer(server, token, SrupStatus.UpdateFailHttpError);
+      return;
+    }
+    const { downloads, downloadCount } = this.#state;
+    if (downloads.length >= DOWNLOADS_MAX) {
+      this.#mouth.answer(server, token, SrupStatus.UpdateFailServer);
+      return;
+    }
+    const what = decodeCString(digest) ?? "";
+    const pending = { download: downloadCount, server, token: toHex(token), digest: what, url: where };
+    this.#set({ downloads: [...downloads, pending], downloadCount: downloadCount + 1 });
+    if (downloads.length === 0) this.#begin(pending, now);
+  }
+
+  /** @param digest SHA-256 of the file, lower-case hexadecimal */
+  downloaded(download: number, digest: string, now: Instant): void {
+    const pending = this.#state.downloads[0];
+    if (pending?.download !== download) return;
+    const isRight = digest === pending.digest;
+    if (isRight) this.#set({ open: { ...this.#state.open, [pending.server]: { token: pending.token, download } } });
+    this.#ended(isRight ? SrupStatus.UpdateSuccess : SrupStatus.UpdateFailDigest, now);
+  }
+
+  failed(download: number, failure: DownloadFailure, now: Instant): void {
+    if (this.#state.downloads[0]?.download === download) this.#ended(FAILURE_STATUS[failure], now);
+  }
+
+  /** @returns whether there was such an update; it can't be activated again */
+  activate(server: string, token: Uint8Array): boolean {
+    const { [server]: open, ...others } = this.#state.open;
+    if (open === undefined || open.token !== toHex(token)) return false;
+    this.#set({ open: others });
+    this.#mouth.say({ type: "activate", download: open.download, token });
+    return true;
+  }
+
+  /** Nobody wants them any more. */
+  abandon(): void {
+    for (const { download } of this.#state.downloads.slice(0, 1)) this.#mouth.say({ type: "abandon", download });
+    this.#set({ downloads: [], downloadDeadline: undefined });
+  }
+
+  /** What was under way begins again. */
+  restarted(now: Instant): void {
+    for (const pending of this.#state.downloads.slice(0, 1)) this.#begin(pending, now);
+  }
+
+  handleDeadline(now: Instant): void {
+    const { downloads, downloadDeadline } = this.#state;
+    if (downloads[0] === undefined || downloadDeadline === undefined || now < downloadDeadline) return;
+    this.#mouth.say({ type: "abandon", download: downloads[0].download });
+    this.#ended(FAILURE_STATUS.timeout, now);
+  }
+
+  nextDeadline(): Instant | undefined {
+    return this.#state.downloadDeadline;
+  }
+
+  save(): DeviceUpdatesState {
+    return this.#state;
+  }
+
+  load(state: DeviceUpdatesState): void {
+    this.#state = state;
+  }
+
+  #set(change: Partial<DeviceUpdatesState>): void {
+    this.#state = { ...this.#state, ...change };
+  }
+
+  #begin({ download, url }: PendingDownload, now: Instant): void {
+    this.#set({ downloadDeadline: plus(now, this.#patience) });
+    this.#mouth.say({ type: "download", download, url });
+  }
+
+  #ended(status: number, now: Instant): void {
+    const [pending, ...downloads] = this.#state.downloads;
+    this.#set({ downloads, downloadDeadline: undefined });
+    if (pending !== undefined) this.#mouth.answer(pending.server, fromHex(pending.token) ?? new Uint8Array(0), status);
+    if (downloads[0] !== undefined) this.#begin(downloads[0], now);
+  }
+}

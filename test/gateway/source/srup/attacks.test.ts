@@ -1,0 +1,115 @@
+import { describe, expect, it } from "vitest";
+import { Prng } from "../../../../emulator/kernel/prng.ts";
+import { RUN_START } from "../../../../emulator/kernel/time.ts";
+import type { SrupDevice } from "../../../../gateway/source/srup/device.ts";
+import type { SrupServer } from "../../../../gateway/source/srup/server.ts";
+import { decodeSrup, encodeSrup } from "../../../../gateway/source/srup/srup-message.ts";
+import { RUNS, TIMEOUT_MS } from "../../../property/runs.ts";
+import { DEVICE, makeDevice, makeServer, Network, OBSERVER, PUBLIC_KEYS, SERVER } from "./pair.ts";
+import { bytesOf, hexOf, VECTORS } from "./vectors.ts";
+
+const KEYS = { [SERVER]: PUBLIC_KEYS[SERVER] as string, [DEVICE]: PUBLIC_KEYS[DEVICE] as string };
+const TRIES = 5 * RUNS;
+
+/** Right messages of every type, which the original signed. */
+const SAMPLES = VECTORS.filter(({ category, valid }) => category === "message" && valid).map(({ hex }) => bytesOf(hex));
+
+/** What of a message counts: bytes behind the last field, and the pad of one type, do not. */
+function essence(bytes: Uint8Array): string | undefined {
+  const decoded = decodeSrup(bytes);
+  return decoded.type === "malformed" ? undefined : hexOf(encodeSrup(decoded));
+}
+const RIGHT = new Set(SAMPLES.map(essence));
+
+function mutated(sample: Uint8Array, random: Prng): Uint8Array {
+  const bytes = sample.slice();
+  for (let count = 1 + (random.uint32() % 4); count > 0; count--) {
+    const at = random.uint32() % bytes.length;
+    bytes[at] = (bytes[at] as number) ^ (1 + (random.uint32() % 255));
+  }
+  return random.uint32() % 8 === 0 ? bytes.subarray(0, random.uint32() % bytes.length) : bytes;
+}
+
+/** Hands a message over, and answers what is asked of the key service with nothing. @returns what else was said */
+function said(role: SrupDevice | SrupServer, topic: string, payload: Uint8Array): string[] {
+  role.handle({ type: "message", topic, payload }, RUN_START);
+  const outputs: string[] = [];
+  for (let output = role.poll(); output !== undefined; output = role.poll()) {
+    if (output.type === "lookUpKey") role.handle({ type: "key", peer: output.peer }, RUN_START);
+    else outputs.push(output.type);
+  }
+  return outputs;
+}
+
+describe("forged SRUP messages", () => {
+  it.each([
+    ["a device", () => makeDevice(DEVICE, { keys: KEYS }), `SRUP/${DEVICE}`],
+    ["a server", () => makeServer({ keys: KEYS }), `SRUP/servers/${SERVER}/${DEVICE}`],
+  ] as const)(
+    "change nothing at %s, whatever they are",
+    (_, make, topic) => {
+      const role = make();
+      const random = new Prng("forged");
+      const before = JSON.stringify(role.save());
+      const answers = new Set<string>();
+      for (let count = 0; count < TRIES; count++) {
+        const payload = mutated(SAMPLES[count % SAMPLES.length] as Uint8Array, random);
+        if (RIGHT.has(essence(payload))) continue;
+        for (const output of said(role, topic, payload)) answers.add(output);
+      }
+      expect([...answers]).toEqual(["refused"]);
+      expect(JSON.stringify(role.save())).toBe(before);
+    },
+    TIMEOUT_MS,
+  );
+
+  it("with a number as great as can be don't lock the real peer out", () => {
+    const network = new Network();
+    network.device(DEVICE, { type: "join", kind: "simple" });
+    const [first] = network.published;
+    const decoded = decodeSrup(first?.payload as Uint8Array);
+    if (decoded.type === "malformed") throw new Error("no message");
+    const forged = { ...decoded, message: { ...decoded.message, sequence: 0xffff_ffff_ffff_ffffn } };
+    network.take();
+    network.command({ type: "message", topic: first?.topic as string, payload: encodeSrup(forged) });
+    expect(network.take()).toMatchObject([{ type: "refused", reason: "signature" }]);
+    network.device(DEVICE, { type: "sendAction", peer: SERVER, actionId: 1 });
+    expect(network.take()).toMatchObject([{ of: SERVER, type: "action" }]);
+  });
+
+  it("that were right once are refused the second time", () => {
+    const network = new Network();
+    network.device(DEVICE, { type: "join", kind: "simple" });
+    network.take();
+    for (const message of network.published.slice()) {
+      network.command({ ...message, type: "message" });
+      network.device(DEVICE, { ...message, type: "message" });
+    }
+    expect(network.take().map((each) => (each as { reason: string }).reason)).toEqual([
+      "sequence",
+      "topic",
+      "sequence",
+    ]);
+  });
+
+  it("of strangers leave room for those whose keys are being asked for", () => {
+    const server = makeServer();
+    const device = makeDevice(OBSERVER, { keys: KEYS });
+    device.handle({ type: "join", kind: "simple" }, RUN_START);
+    const sent = device.poll();
+    if (sent?.type !== "publish") throw new Error("nothing was sent");
+    const { topic, payload } = sent;
+    for (let count = 0; count < 100; count++) {
+      const forged = payload.slice();
+      forged[60] = count ^ 0xff;
+      forged[17] = 0x11;
+      server.handle({ type: "message", topic, payload: forged }, RUN_START);
+    }
+    server.handle({ type: "message", topic, payload }, RUN_START);
+    const outputs = Array.from({ length: 200 }, () => server.poll());
+    expect(outputs.filter((output) => output?.type === "lookUpKey")).toHaveLength(2);
+    expect(server.save().held.filter(({ peer }) => peer === OBSERVER)).toHaveLength(1);
+    server.handle({ type: "key", peer: OBSERVER, key: PUBLIC_KEYS[OBSERVER] as string }, RUN_START);
+    expect(server.save().joined).toEqual([OBSERVER]);
+  });
+});
