@@ -176,7 +176,8 @@ export class RsuSource implements UpdateSource {
     return {
       kind: "rsu",
       method: task.name,
-      url: target === undefined ? server : `${server}/${encodeURIComponent(target)}`,
+      url: server,
+      ...(target !== undefined && { target }),
       version: this.#version,
       ca,
       bodyMax: sizeMax,
