@@ -9,7 +9,7 @@ import { afterEach, beforeEach, expect, it } from "vitest";
 import { Prng } from "../../emulator/kernel/prng.ts";
 import { fetchFile } from "../../hil/cli/ssu-files.ts";
 import { ssuIdentity, ssuTrust } from "../../hil/crypto/ssu-credentials.ts";
-import { SsuClient } from "../../hil/link/ssu-client.ts";
+import { SsuClient } from "../../hil/link/ssu/ssu-client.ts";
 import { FolderStore } from "../../hil/server/ssu/file-store.ts";
 import { type SsuServer, type SsuServerEvent, startSsuServer } from "../../hil/server/ssu/ssu-server.ts";
 import { testTls } from "../support/https-client.ts";
