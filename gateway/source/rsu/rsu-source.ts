@@ -27,7 +27,8 @@ export class RsuSource extends ExchangeSource {
     const request = ({ method, version, resume, bodyMax }: Wanted): RsuRequest => ({
       kind: "rsu",
       method,
-      url: target === undefined ? server : `${server}/${encodeURIComponent(target)}`,
+      url: server,
+      ...(target !== undefined && { target }),
       version,
       ca,
       bodyMax,
