@@ -69,8 +69,10 @@ export const serve: Serve = async (options) => {
   });
   try {
     for (const publication of publications) server.publish(publication);
-    const files = publications.map(({ name, file, signature }) => ({
-      name: name ?? (system.peer.slice(system.server.length) || "firmware"),
+    const asked = system.peer.slice(system.server.length);
+    const byDefault = system.name === "https" ? asked : asked.slice(1) || "firmware";
+    const files = publications.map(({ name = byDefault, file, signature }) => ({
+      name,
       size: file.length,
       signed: signature !== undefined,
     }));
