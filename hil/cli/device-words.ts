@@ -10,7 +10,7 @@ export const deviceCommand = (run: RunDevice): Command => ({
   operands: "ACTION --state DIR",
   details: `
 ACTION is one of
-  init [SYSTEM]       set DIR up for https (if none is named) or rsu, with a first account, who is admin
+  init [SYSTEM]       set DIR up for https (if none is named), rsu or ssu, with a first account, who is admin
   status              how things are
   check, download, verify, apply, all
   schedule [off | daily HH:MM | "MIN HOUR DAY MONTH WEEKDAY"]   show or set when to do all
@@ -26,8 +26,16 @@ everything but schedule and users, viewer sees status and log. Passwords are ask
     user: { type: "string", short: "u", value: "NAME", help: "who does it; asked for if not given" },
     "password-file": { type: "string", value: "FILE", help: "its first line is the password" },
     "new-password-file": { type: "string", value: "FILE", help: "users: its first line is the new password" },
-    server: { type: "string", value: "URL", help: "init: https://HOST:PORT, rsu://HOST:PORT, or HOST:PORT" },
-    name: { type: "string", value: "NAME", help: "init: what to ask for: a path (https) or a target (rsu)" },
+    server: {
+      type: "string",
+      value: "URL",
+      help: "init: https://HOST:PORT, rsu://HOST:PORT, ssu://HOST:PORT, or HOST:PORT",
+    },
+    name: {
+      type: "string",
+      value: "NAME",
+      help: "init: what to ask for: a path (https), a target (rsu) or a file (ssu)",
+    },
     target: { type: "string", value: "FILE", help: "init: releases are put in the place of this file" },
     vehicle: { type: "string", value: "VEHICLE", help: "init: releases are installed in this virtual vehicle" },
     ecu: { type: "string", value: "ECU", help: "init: whom a release must be for" },

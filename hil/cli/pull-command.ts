@@ -10,14 +10,14 @@ export const pullCommand = (pullRun: PullRun): Command => ({
   summary: "pull a file as a device of one update system does, from anybody's server",
   operands: "SYSTEM --server URL --out FILE",
   details: `
-SYSTEM is https or rsu. Looks, fetches, checks the signature, and writes FILE, with its signature in FILE.sig. A pull that
+SYSTEM is https, rsu or ssu. Looks, fetches, checks the signature, and writes FILE, with its signature in FILE.sig. A pull that
 was cut off leaves FILE.part behind, and the next one goes on there. With --vehicle the file is installed in that virtual
 vehicle afterwards. Whoever is trusted must be named: --ca for the server, --signer for the file, or both by --keys or
 --seed; --unsigned takes a file from a server that has no signatures.`,
   options: {
-    server: { type: "string", value: "URL", help: "https://HOST:PORT, rsu://HOST:PORT, or HOST:PORT" },
+    server: { type: "string", value: "URL", help: "https://HOST:PORT, rsu://HOST:PORT, ssu://HOST:PORT, or HOST:PORT" },
     out: { type: "string", short: "o", value: "FILE", help: "file to write" },
-    name: { type: "string", value: "NAME", help: "what to ask for: a path (https) or a target (rsu)" },
+    name: { type: "string", value: "NAME", help: "what to ask for: a path (https), a target (rsu) or a file (ssu)" },
     ca: { type: "string", value: "FILE", help: "the certificate that the server's must lead to, PEM" },
     signer: { type: "string", value: "FILE", help: "the public key that the file must be signed with, PEM" },
     unsigned: { type: "boolean", help: "take the file whoever signed it, or nobody" },
