@@ -22,7 +22,14 @@ interface Session {
 /** Somebody at a terminal who waits for a text, types another, and so on. */
 async function typing(words: readonly string[], dialogue: readonly (readonly [string, string])[]): Promise<Session> {
   const command = [process.execPath, MAIN, "device", ...words, "--state", rig.state];
-  const child = spawn(PYTHON3, [SESSION, "/bin/sh", "-c", 'trap : INT; "$@"; code=$?; stty -a; exit $code', "sh", ...command]);
+  const child = spawn(PYTHON3, [
+    SESSION,
+    "/bin/sh",
+    "-c",
+    'trap : INT; "$@"; code=$?; stty -a; exit $code',
+    "sh",
+    ...command,
+  ]);
   let [out, err] = ["", ""];
   child.stdout.on("data", (data) => (out += String(data)));
   child.stderr.on("data", (data) => (err += String(data)));
