@@ -1,14 +1,10 @@
-import { InvariantError, UsageError } from "../../../emulator/kernel/errors.ts";
-import { type Duration, type Instant, plus, s } from "../../../emulator/kernel/time.ts";
-import { decodeBase64 } from "../../../emulator/wire/base64.ts";
-import { backOffOf } from "../back-off.ts";
-import type { HostAnswer, RsuRequest } from "../host-request.ts";
-import { failure, hostFailure, protocolFailure, type SourceFailure } from "../source-errors.ts";
-import type { DetachedSignature, Inventory, Offer, SourceInput, SourceOutput, UpdateSource } from "../update-source.ts";
+import { type ExchangeLimits, ExchangeSource, type ExchangeTask } from "../exchange-source.ts";
+import type { RsuRequest } from "../host-request.ts";
+import type { Inventory } from "../update-source.ts";
 import { compareDotted, isDotted } from "./dotted-version.ts";
 
 /** Where a vehicle gets its firmware over RSU, and how patient it is. */
-export interface RsuSourceConfig {
+export interface RsuSourceConfig extends ExchangeLimits {
   /** "rsu://host:port" */
   readonly server: string;
   readonly ca: string;
@@ -18,301 +14,42 @@ export interface RsuSourceConfig {
   readonly target?: string;
   /** How long the server may wait for something newer, seconds; it answers at once if not given. */
   readonly wait?: number;
-  /** The longest firmware that is taken, bytes; 64 MiB if not given. */
-  readonly sizeMax?: number;
-  /** How many times in a row an exchange is begun again without a further byte coming of it; 5 if not given. */
-  readonly retriesMax?: number;
-  /** The time before the first of them, doubled for each further one; 1 s if not given. */
-  readonly backOff?: Duration;
-  /** The longest time between two of them; 60 s if not given. */
-  readonly backOffMax?: Duration;
-}
-
-interface Transfer {
-  readonly offer: Offer;
-  readonly received: number;
-  /** The most that `received` has been; only what goes beyond counts as progress. */
-  readonly furthest: number;
-  readonly begun: boolean;
-  /** The content changed on the server, and the fetch started again. */
-  readonly changed: boolean;
-}
-
-type Task = { readonly name: "look" } | { readonly name: "fetch"; readonly transfer: Transfer };
-
-type State =
-  | { readonly name: "idle" }
-  | { readonly name: "backingOff"; readonly task: Task; readonly tries: number; readonly deadline: Instant }
-  | { readonly name: "asking"; readonly task: Task; readonly tries: number; readonly request: number }
-  | {
-      readonly name: "receiving";
-      readonly task: Task & { readonly name: "fetch" };
-      readonly tries: number;
-      readonly request: number;
-      readonly signature: DetachedSignature | undefined;
-    }
-  /** A look that has its offer, and waits for the end of its answer. */
-  | { readonly name: "looked"; readonly request: number; readonly offer: Offer };
-
-/** Plain data: all that an {@link RsuSource} remembers. */
-export interface RsuSourceState {
-  readonly state: State;
-  readonly requests: number;
-  /** What the device has, as it was told when it looked. */
-  readonly version: string;
 }
 
 /** Older than anything: that of a device that does not know. */
 const NO_VERSION = "0.0.0";
-const DEFAULTS = {
-  sizeMax: 64 * 1024 * 1024,
-  retriesMax: 5,
-  backOff: s(1),
-  backOffMax: s(60),
-};
-const CLAUSE = "docs/protocols/rsu.md";
 
-/**
- * The device side of the RSU update system: one exchange for a look, one for a fetch, and one more each time that a fetch
- * was cut off. The exchange itself is an {@link RsuClient}'s, in hil. (docs/protocols/rsu.md)
- */
-export class RsuSource implements UpdateSource {
-  readonly system = "rsu";
-  readonly kind = "rsu";
-  readonly #config: RsuSourceConfig & typeof DEFAULTS;
-  readonly #outputs: SourceOutput[] = [];
-  #state: State = { name: "idle" };
-  #requests = 0;
-  #version = NO_VERSION;
-
+/** The device side of the RSU update system; its exchanges are an {@link RsuClient}'s, in hil. (docs/protocols/rsu.md) */
+export class RsuSource extends ExchangeSource {
   /** @throws {UsageError} for limits that can't be */
   constructor(config: RsuSourceConfig) {
-    this.#config = { ...DEFAULTS, ...config };
-    const { sizeMax, backOff, backOffMax, retriesMax } = this.#config;
-    const isValid =
-      [sizeMax, backOff].every((count) => Number.isSafeInteger(count) && count > 0) &&
-      Number.isSafeInteger(retriesMax) &&
-      retriesMax >= 0 &&
-      backOffMax >= backOff;
-    if (!isValid) throw new UsageError("limits of an rsu source are whole numbers over 0, and backOffMax >= backOff");
+    super(
+      {
+        system: "rsu",
+        kind: "rsu",
+        clause: "docs/protocols/rsu.md",
+        request: (task, bodyMax) => requestOf(config, task, bodyMax),
+      },
+      config,
+    );
   }
+}
 
-  /** @throws {UsageError} for a look or fetch while one is under way, or a fetch from beyond the end */
-  handle(input: SourceInput, now: Instant): void {
-    switch (input.type) {
-      case "look":
-        this.#mustBeIdle();
-        this.#version = versionOf(input.inventory, this.#config.target);
-        this.#ask({ name: "look" }, 0);
-        return;
-      case "fetch":
-        this.#mustBeIdle();
-        this.#fetch(input.offer, input.from);
-        return;
-      case "cancel":
-        if (this.#state.name !== "idle") this.#finish({ type: "cancelled" });
-        return;
-      case "report":
-        this.#outputs.push({ type: "reported" }); // this system has none
-        return;
-      case "answer":
-        this.#answered(input.request, input.answer, now);
-    }
-  }
-
-  handleDeadline(now: Instant): void {
-    const state = this.#state;
-    if (state.name === "backingOff" && now >= state.deadline) this.#ask(state.task, state.tries);
-  }
-
-  poll(): SourceOutput | undefined {
-    return this.#outputs.shift();
-  }
-
-  nextDeadline(): Instant | undefined {
-    return this.#state.name === "backingOff" ? this.#state.deadline : undefined;
-  }
-
-  save(): RsuSourceState {
-    return { state: this.#state, requests: this.#requests, version: this.#version };
-  }
-
-  load({ state, requests, version }: RsuSourceState): void {
-    this.#state = state;
-    this.#requests = requests;
-    this.#version = version;
-    this.#outputs.length = 0;
-  }
-
-  #mustBeIdle(): void {
-    if (this.#state.name !== "idle") throw new UsageError("this source has a look or a fetch under way");
-  }
-
-  #fetch(offer: Offer, from: number): void {
-    const { sizeMax } = this.#config;
-    const end = offer.size ?? sizeMax;
-    if (!Number.isSafeInteger(from) || from < 0 || from > end) {
-      throw new UsageError(`a fetch from byte ${from} of ${end}`);
-    }
-    const wrong = sizeFailure(offer.size, sizeMax);
-    if (wrong !== undefined) {
-      this.#fail(wrong);
-      return;
-    }
-    const received = offer.validator === undefined ? 0 : from;
-    this.#ask({ name: "fetch", transfer: { offer, received, furthest: received, begun: false, changed: false } }, 0);
-  }
-
-  #ask(task: Task, tries: number): void {
-    const request = this.#requests++;
-    this.#state = { name: "asking", task, tries, request };
-    this.#outputs.push({ type: "request", request, what: this.#request(task) });
-  }
-
-  #request(task: Task): RsuRequest {
-    const { server, target, ca, serverName, identity, wait, sizeMax } = this.#config;
-    const transfer = task.name === "fetch" ? task.transfer : undefined;
-    const of = transfer?.offer.validator;
-    return {
-      kind: "rsu",
-      method: task.name,
-      url: target === undefined ? server : `${server}/${encodeURIComponent(target)}`,
-      version: this.#version,
-      ca,
-      bodyMax: sizeMax,
-      ...(serverName !== undefined && { serverName }),
-      ...(identity !== undefined && { identity }),
-      ...(task.name === "look" && wait !== undefined && { wait }),
-      ...(transfer !== undefined && of !== undefined && { resume: { from: transfer.received, of } }),
-    };
-  }
-
-  #answered(request: number, answer: HostAnswer, now: Instant): void {
-    const state = this.#state;
-    if (state.name === "idle" || state.name === "backingOff" || state.request !== request) return;
-    if (state.name === "looked") {
-      // the offer stands, however the connection ends
-      if (answer.type === "end" || answer.type === "failed") this.#finish({ type: "offer", offer: state.offer });
-    } else if (answer.type === "failed") {
-      this.#again(state.task, state.tries, hostFailure(answer.code, answer.reason, hasBegun(state), CLAUSE), now);
-    } else if (state.name === "receiving") {
-      if (answer.type === "body") this.#body(state, answer.data);
-      else if (answer.type === "end") this.#end(state);
-      else throw new InvariantError(`request ${request} has two heads`);
-    } else {
-      if (answer.type !== "head") throw new InvariantError(`${answer.type} of request ${request} before its head`);
-      this.#head(state, answer.status, answer.headers, now);
-    }
-  }
-
-  #head(
-    state: State & { name: "asking" },
-    status: number,
-    headers: Readonly<Record<string, string>>,
-    now: Instant,
-  ): void {
-    const { task, tries, request } = state;
-    const nothing = status === 204 || status === 404;
-    if (task.name === "look" && nothing) {
-      this.#finish({ type: "noOffer" });
-      return;
-    }
-    if (status !== 200 && status !== 206) {
-      this.#again(task, tries, refusal(status, headers.reason ?? ""), now);
-      return;
-    }
-    const offer = offerOf(headers);
-    const wrong = sizeFailure(offer.size, this.#config.sizeMax);
-    if (wrong !== undefined) {
-      this.#fail(wrong);
-      return;
-    }
-    if (task.name === "look") {
-      this.#state = { name: "looked", request, offer };
-    } else {
-      this.#begin(state as State & { name: "asking"; task: Task & { name: "fetch" } }, offer, headers);
-    }
-  }
-
-  /** The fetch begins, or goes on, or begins again because the server has something else by now. */
-  #begin(
-    { task, tries, request }: State & { name: "asking"; task: Task & { name: "fetch" } },
-    offer: Offer,
-    headers: Readonly<Record<string, string>>,
-  ): void {
-    const { transfer } = task;
-    const before = transfer.offer;
-    const other =
-      offer.validator !== before.validator || offer.size !== before.size || offer.release !== before.release;
-    if (other && transfer.changed) {
-      const reason = "the firmware changed on the server again while it was being fetched";
-      this.#fail(failure("SOURCE_CHANGED", reason, true));
-      return;
-    }
-    const from = Number(headers.from ?? 0);
-    const furthest = other ? 0 : transfer.furthest;
-    const changed = transfer.changed || other;
-    this.#state = {
-      name: "receiving",
-      task: { name: "fetch", transfer: { offer, received: from, furthest, begun: transfer.begun, changed } },
-      tries,
-      request,
-      signature: signatureOf(headers),
-    };
-  }
-
-  #body(state: State & { name: "receiving" }, data: Uint8Array): void {
-    const { transfer } = state.task;
-    const offset = transfer.received;
-    const received = offset + data.length;
-    const { sizeMax } = this.#config;
-    if (received > sizeMax) {
-      this.#fail(failure("SOURCE_TOO_LARGE", `the firmware is longer than ${sizeMax} bytes`, false));
-      return;
-    }
-    const furthest = Math.max(transfer.furthest, received);
-    const tries = received > transfer.furthest ? 0 : state.tries;
-    const task = { name: "fetch", transfer: { ...transfer, received, furthest, begun: true } } as const;
-    this.#state = { ...state, task, tries };
-    if (data.length > 0) this.#outputs.push({ type: "piece", offset, data });
-  }
-
-  #end({ task, signature }: State & { name: "receiving" }): void {
-    const { received, offer } = task.transfer;
-    this.#state = { name: "idle" }; // nothing is left to be abandoned
-    const wrong = sizeFailure(received, this.#config.sizeMax);
-    if (wrong !== undefined) this.#fail(wrong);
-    else if (offer.size !== undefined && offer.size !== received)
-      this.#fail(protocolFailure(`${received} bytes where ${offer.size} were announced`, CLAUSE));
-    else this.#outputs.push({ type: "fetched", size: received, ...(signature !== undefined && { signature }) });
-  }
-
-  /** Begins the exchange again later, if that is any use and there are tries left. */
-  #again(task: Task, tries: number, why: SourceFailure, now: Instant): void {
-    if (!why.retryable || tries >= this.#config.retriesMax) {
-      this.#fail(why);
-      return;
-    }
-    this.#abandon();
-    const deadline = plus(now, backOffOf(this.#config, tries + 1));
-    this.#state = { name: "backingOff", task: restarted(task), tries: tries + 1, deadline };
-  }
-
-  #fail({ error, retryable }: SourceFailure): void {
-    this.#finish({ type: "failed", error, retryable });
-  }
-
-  #finish(output: SourceOutput): void {
-    this.#abandon();
-    this.#state = { name: "idle" };
-    this.#outputs.push(output);
-  }
-
-  /** Harmless when the answer has ended. */
-  #abandon(): void {
-    const state = this.#state;
-    if ("request" in state) this.#outputs.push({ type: "abandon", request: state.request });
-  }
+function requestOf(config: RsuSourceConfig, task: ExchangeTask, bodyMax: number): RsuRequest | undefined {
+  if (task.name === "report") return undefined; // this system has none
+  const { server, target, ca, serverName, identity, wait } = config;
+  return {
+    kind: "rsu",
+    method: task.name,
+    url: target === undefined ? server : `${server}/${encodeURIComponent(target)}`,
+    version: versionOf(task.inventory, target),
+    ca,
+    bodyMax,
+    ...(serverName !== undefined && { serverName }),
+    ...(identity !== undefined && { identity }),
+    ...(task.name === "look" && wait !== undefined && { wait }),
+    ...(task.name === "fetch" && task.resume !== undefined && { resume: task.resume }),
+  };
 }
 
 /** The version of the ECU that the target names; otherwise the lowest of all, so that nothing is missed. */
@@ -324,51 +61,4 @@ function versionOf({ ecus }: Inventory, target: string | undefined): string {
     (lowest, version) => (compareDotted(version, lowest) < 0 ? version : lowest),
     versions[0] ?? NO_VERSION,
   );
-}
-
-function offerOf(headers: Readonly<Record<string, string>>): Offer {
-  const { version = "", size, sha256 } = headers;
-  return {
-    release: version,
-    ...(size !== undefined && { size: Number(size) }),
-    ...(sha256 !== undefined && { validator: sha256 }),
-  };
-}
-
-function signatureOf({ signature }: Readonly<Record<string, string>>): DetachedSignature | undefined {
-  const bytes = signature === undefined ? undefined : decodeBase64(signature);
-  return bytes === undefined ? undefined : { algorithm: "RSA-PKCS1-SHA256", signature: bytes };
-}
-
-/** Without a name for the content nothing can be joined to what has come: it is all or nothing. */
-function restarted(task: Task): Task {
-  if (task.name === "look" || task.transfer.offer.validator !== undefined) return task;
-  return { name: "fetch", transfer: { ...task.transfer, received: 0 } };
-}
-
-const hasBegun = (state: State & { name: "asking" | "receiving" }): boolean =>
-  state.name === "receiving" || (state.task.name === "fetch" && state.task.transfer.begun);
-
-function refusal(status: number, reason: string): SourceFailure {
-  switch (status) {
-    case 204:
-    case 404:
-      return failure("SOURCE_GONE", reason, false);
-    case 408:
-    case 503:
-      return failure("SOURCE_ENDED", reason, true);
-    case 409:
-      return failure("SOURCE_DOWNGRADE", reason, false);
-    case 505:
-      return failure("SOURCE_VERSION_UNKNOWN", reason, false);
-    default:
-      return failure("SOURCE_ENDED", reason, false);
-  }
-}
-
-/** Why a size can't be that of firmware we want. */
-function sizeFailure(size: number | undefined, sizeMax: number): SourceFailure | undefined {
-  if (size === 0) return failure("SOURCE_EMPTY", "the firmware on the server is empty", false);
-  if (size === undefined || size <= sizeMax) return undefined;
-  return failure("SOURCE_TOO_LARGE", `${size} bytes on the server, at most ${sizeMax} are taken`, false);
 }
