@@ -77,3 +77,10 @@ export async function registeredDevice(
   file.write(device);
   return device;
 }
+
+/** One-time values and keys of envelopes come from the system. */
+export const systemRandom = {
+  bytes: (length: number): Uint8Array => new Uint8Array(randomBytes(length)),
+  save: (): undefined => undefined,
+  load: (): void => {},
+};

@@ -1,4 +1,4 @@
-import { type KeyObject, randomBytes } from "node:crypto";
+import type { KeyObject } from "node:crypto";
 import { InvariantError } from "../../../emulator/kernel/errors.ts";
 import type { SrupRequest } from "../../../gateway/source/host-request.ts";
 import { SrupDevice } from "../../../gateway/source/srup/device.ts";
@@ -10,16 +10,10 @@ import type {
 } from "../../../gateway/source/srup/device-io.ts";
 import { SrupStatus } from "../../../gateway/source/srup/status.ts";
 import { nodeSrupCrypto } from "../../crypto/srup-crypto.ts";
-import { type DeviceFiles, deviceFiles, registeredDevice } from "./device-identity.ts";
+import { type DeviceFiles, deviceFiles, registeredDevice, systemRandom } from "./device-identity.ts";
 import { KeyClient } from "./key-client.ts";
+import type { ToldOutput } from "./party-link.ts";
 import { PeerRunner } from "./peer-runner.ts";
-
-/** One-time values and keys of envelopes come from the system. */
-export const systemRandom = {
-  bytes: (length: number): Uint8Array => new Uint8Array(randomBytes(length)),
-  save: (): undefined => undefined,
-  load: (): void => {},
-};
 
 /** What of a session others may want to see or bring. */
 export interface SessionTools {
@@ -27,6 +21,10 @@ export interface SessionTools {
   readonly makeKey?: () => KeyObject;
   /** What the device shows, for the person or the observer who compares. */
   readonly onJoinValue?: (device: string, value: string) => void;
+  /** What the device sees when it is asked to look at another one; without this it says that it could not. */
+  readonly onObserve?: (device: string, value: string | undefined) => Promise<"valid" | "invalid" | "fail">;
+  /** Who confirms observed joins, where the request does not say. */
+  readonly observer?: () => string | undefined;
 }
 
 /** A file that the server wants the device to have. */
@@ -63,6 +61,10 @@ export class DeviceSession {
     this.#keys = new KeyClient(request.url, request.ca);
   }
 
+  get identity(): string {
+    return this.#identity;
+  }
+
   get url(): string {
     return this.#request.url;
   }
@@ -72,7 +74,7 @@ export class DeviceSession {
     if (this.#join === "joined") return "joined";
     const runner = this.#runner ?? (await this.#start());
     this.#join = undefined;
-    const { join: kind, observer = "" } = this.#request;
+    const { join: kind, observer = this.#tools.observer?.() ?? "" } = this.#request;
     runner.push(kind === "observed" ? { type: "join", kind, observer } : { type: "join", kind });
     await this.#until(() => this.#join !== undefined, this.#request.patienceMs);
     return this.#join ?? "timeout";
@@ -159,15 +161,21 @@ export class DeviceSession {
     return runner;
   }
 
-  #said(output: Exclude<SrupDeviceOutput, { type: "publish" | "subscribe" | "unsubscribe" | "lookUpKey" }>): void {
+  #said(output: ToldOutput<SrupDeviceOutput>): void {
     if (output.type === "joined") this.#join = "joined";
     else if (output.type === "notJoined") this.#join = output.outcome;
     else if (output.type === "joinValue") this.#tools.onJoinValue?.(this.#identity, output.value);
     else if (output.type === "download") this.#pending = { download: output.download, url: output.url };
     else if (output.type === "abandon") this.#ended();
     else if (output.type === "activate") this.#activated = output.token;
+    else if (output.type === "observe") this.#observe(output.device, output.value);
     else if (output.type === "server" && output.server === undefined) this.#join = undefined;
     for (const wake of this.#waiting) wake();
+  }
+
+  #observe(device: string, value: string | undefined): void {
+    const look = this.#tools.onObserve ?? (async () => "fail" as const);
+    void look(device, value).then((verdict) => this.#runner?.push({ type: "observed", device, verdict }));
   }
 
   #ended(): void {

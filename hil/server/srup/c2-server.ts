@@ -3,9 +3,9 @@ import { SrupServer } from "../../../gateway/source/srup/server.ts";
 import type { SrupServerInput, SrupServerOutput } from "../../../gateway/source/srup/server-io.ts";
 import { type SrupStatus, srupStatusText } from "../../../gateway/source/srup/status.ts";
 import { nodeSrupCrypto } from "../../crypto/srup-crypto.ts";
-import { systemRandom } from "../../link/srup/device-session.ts";
-import type { KeyClient } from "../../link/srup/key-client.ts";
+import { systemRandom } from "../../link/srup/device-identity.ts";
 import type { BrokerAccess } from "../../link/srup/mqtt-link.ts";
+import type { PeerKeys, ToldOutput } from "../../link/srup/party-link.ts";
 import { PeerRunner } from "../../link/srup/peer-runner.ts";
 import type { StateFile } from "../../record/state-file.ts";
 
@@ -20,7 +20,7 @@ export interface C2ServerOptions {
   /** PEM. */
   readonly privateKey: string;
   readonly access: BrokerAccess;
-  readonly keys: KeyClient;
+  readonly keys: PeerKeys;
   /** What the role remembers, and which device has which file. */
   readonly store: StateFile;
   readonly devices: StateFile;
@@ -31,16 +31,15 @@ export interface C2ServerOptions {
   readonly settleMs: number;
   /** Updates wait until {@link C2Server.push} initiates them. */
   readonly manual?: boolean;
+  /** What has been fetched is activated by an input only. */
+  readonly holds?: boolean;
   /** Everything that happens. */
   readonly onEvent?: (event: SrupServerEvent) => void;
   readonly connected?: () => void;
   readonly lost?: (reason: string) => void;
 }
 
-export type SrupServerEvent = Exclude<
-  SrupServerOutput,
-  { type: "publish" | "subscribe" | "unsubscribe" | "lookUpKey" }
->;
+export type SrupServerEvent = ToldOutput<SrupServerOutput>;
 
 /** A file that devices are to have. */
 export interface ServedFile {
@@ -50,6 +49,9 @@ export interface ServedFile {
 }
 
 export const digestOf = (file: Uint8Array): string => createHash("sha256").update(file).digest("hex");
+
+/** A home server's request that a device, named by its identity, be given what is served. */
+export const UPDATE_REQUEST = 1;
 
 /** What the observer's verdict means for the join. */
 const VERDICTS = { valid: "accept", invalid: "fail", fail: "refuse" } as const;
@@ -145,16 +147,31 @@ export class C2Server {
         return;
       case "joinEnded":
         if (event.outcome === "accept") this.#later(() => this.#offer(event.device));
+        if (event.outcome === "accept" && this.#syndicates()) this.#tellHome();
         return;
       case "updateReady":
-        if (event.isOurs && this.#options.manual !== true) this.#activate(event.device, event.token);
+        if (event.isOurs && this.#options.holds !== true) this.#activate(event.device, event.token);
         return;
       case "syndicationRequested":
         this.push({ type: "syndicationDevice", device: event.device });
-        this.push({ type: "syndicateDevices", devices: this.joined.filter((each) => each !== event.device) });
+        this.#tellHome();
+        return;
+      case "syndicatedC2Request":
+        if (event.reqId === UPDATE_REQUEST) this.initiate([Buffer.from(event.data).toString("latin1")]);
         return;
       default:
     }
+  }
+
+  /** There is a home server that may want to know of our devices. */
+  #syndicates(): boolean {
+    const { device, isHome } = this.#machine.save().syndication;
+    return device !== undefined && !isHome;
+  }
+
+  #tellHome(): void {
+    const { device } = this.#machine.save().syndication;
+    this.push({ type: "syndicateDevices", devices: this.joined.filter((each) => each !== device) });
   }
 
   #compare(device: string, value: string): void {

@@ -1,7 +1,14 @@
-import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject, randomBytes } from "node:crypto";
+import { createPrivateKey, type KeyObject, randomBytes } from "node:crypto";
 import { z } from "zod";
-import { UsageError } from "../../../emulator/kernel/errors.ts";
-import { makeAuthority, makeServerCertificate, type ServerCertificateOptions } from "../../crypto/certificates.ts";
+import { InvariantError, UsageError } from "../../../emulator/kernel/errors.ts";
+import {
+  makeAuthority,
+  makeServerCertificate,
+  type ServerCertificateOptions,
+  signRequest,
+} from "../../crypto/certificates.ts";
+import { makeRequest, readRequest } from "../../crypto/csr.ts";
+import type { PeerKeys } from "../../link/srup/party-link.ts";
 import type { StateFile } from "../../record/state-file.ts";
 
 const AUTHORITY = "otabench SRUP CA";
@@ -24,23 +31,6 @@ export interface RegisteredPeer {
   readonly key: string;
   readonly type: string;
 }
-
-/** A key pair as PEM texts. */
-export interface PemPair {
-  readonly privateKey: string;
-  readonly publicKey: string;
-}
-
-/** RSA-2048, exponent 65537, as the original makes them. */
-export function makeRsaPair(): PemPair {
-  const { privateKey } = generateKeyPairSync("rsa", { modulusLength: 2048 });
-  return pairOf(privateKey);
-}
-
-export const pairOf = (key: KeyObject): PemPair => ({
-  privateKey: key.export({ format: "pem", type: "pkcs1" }) as string,
-  publicKey: createPublicKey(key).export({ format: "pem", type: "spki" }) as string,
-});
 
 /** What a key service remembers: its own keys, those of its certification authority, and who registered. */
 export class KeyServiceState {
@@ -97,6 +87,21 @@ export class KeyServiceState {
   /** A broker's certificate for these names, from our authority; PEM. */
   brokerCertificate(key: KeyObject, options: ServerCertificateOptions): string {
     return makeServerCertificate(key, this.signer, options);
+  }
+
+  /** A certificate for the broker. @param key RSA private key, PEM @returns PEM */
+  clientCertificate(identity: string, key: string): string {
+    const request = readRequest(makeRequest(identity, createPrivateKey(key)));
+    if (request === undefined) throw new InvariantError("a request of our own that can't be read");
+    return signRequest(request, this.signer);
+  }
+
+  /** Keys for parties in this process. */
+  get lookUp(): PeerKeys {
+    return {
+      key: async (identity) => this.peer(identity)?.key,
+      type: async (identity) => this.peer(identity)?.type,
+    };
   }
 
   #set(change: Partial<State>): void {

@@ -1,13 +1,13 @@
 import type { KeyObject } from "node:crypto";
 import { join } from "node:path";
 import { makeRsaKey, newIdentity, newKeys } from "../../link/srup/device-identity.ts";
-import { KeyClient, type PartyKeys } from "../../link/srup/key-client.ts";
+import type { PartyKeys } from "../../link/srup/key-client.ts";
 import { StateFile } from "../../record/state-file.ts";
 import { type HttpsServer, startHttpsServer } from "../https/https-server.ts";
 import type { ServerFault } from "../server-faults.ts";
 import { type Broker, startBroker } from "./broker.ts";
 import { C2Server, digestOf, type Operator, type SrupServerEvent } from "./c2-server.ts";
-import { type KeyService, serverToken, startKeyService } from "./key-service.ts";
+import { type KeyService, startKeyService } from "./key-service.ts";
 import { KeyServiceState } from "./key-service-state.ts";
 
 export interface SrupNetworkOptions {
@@ -22,8 +22,6 @@ export interface SrupNetworkOptions {
   readonly name?: string;
   /** Of the key service, PEM; plain HTTP without. */
   readonly tls?: { readonly certificate: string; readonly privateKey: string };
-  /** Certificates that `tls` leads to, PEM. */
-  readonly ca?: string;
   /** Folder where everything is kept that a restart must not lose; memory if left out. */
   readonly state?: string;
   readonly faults?: readonly ServerFault[];
@@ -65,7 +63,7 @@ export class SrupNetwork {
 
   /** @throws {LinkError} "LINK_REFUSED" when a port can't be had @throws {FileError} */
   static async start(options: SrupNetworkOptions): Promise<SrupNetwork> {
-    const { host = "127.0.0.1", name = "localhost", state: folder, makeKey = makeRsaKey, tls, ca = "" } = options;
+    const { host = "127.0.0.1", name = "localhost", state: folder, makeKey = makeRsaKey, tls } = options;
     const file = (text: string): StateFile => new StateFile(folder === undefined ? undefined : join(folder, text));
     const state = new KeyServiceState(file("key-service.json"), makeKey);
     const own = ownIdentity(file("server.json"), makeKey);
@@ -87,16 +85,17 @@ export class SrupNetwork {
       ...(tls !== undefined && { tls }),
       ...(options.onLine !== undefined && { onEvent: options.onLine }),
     });
-    const keys = new KeyClient(`http${tls === undefined ? "" : "s"}://localhost:${keyService.port}`, ca);
-    await keys.registerServer(own.identity, own.keys.publicKey, serverToken(state, own.keys.publicKey));
-    const access = { ...(await keys.access(own.identity, own.keys)), broker: address };
+    if (state.peer(own.identity) === undefined) state.addPeer(own.identity, { key: own.keys.publicKey, type: "c2" });
+    state.setDefaultServer(own.identity);
+    const certificate = state.clientCertificate(own.identity, own.keys.accessKey);
+    const access = { certificate, privateKey: own.keys.accessKey, ca: state.authority, broker: address };
     const files = await startHttpsServer({ host, port: options.filePort ?? 0 });
     const { promise, resolve } = Promise.withResolvers<void>();
     const server = new C2Server({
       identity: own.identity,
       privateKey: own.keys.privateKey,
       access,
-      keys,
+      keys: state.lookUp,
       store: file("server-peer.json"),
       devices: file("server-devices.json"),
       operator: options.operator,
