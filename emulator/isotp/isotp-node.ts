@@ -42,6 +42,7 @@ interface Waiting {
 interface HalfState {
   readonly sender: SenderState;
   readonly receiver: ReceiverState;
+  readonly ignored: number;
 }
 
 export interface IsoTpNodeState {
@@ -173,6 +174,11 @@ export class IsoTpNode implements Stateful<IsoTpNodeState>, CanListener {
     this.#tracer.record(this.#timeline.now, this.name, "isotp.failed", { direction, result, txId, rxId });
   }
 
+  /** @internal for {@link Channel} */
+  recordIgnored(reason: string, count: number, { rxId }: IsoTpAddress): void {
+    this.#tracer.record(this.#timeline.now, this.name, "isotp.ignored", { rxId, reason, count });
+  }
+
   save(): IsoTpNodeState {
     return {
       halves: this.#channels.map((channel) => channel.save()),
@@ -248,6 +254,7 @@ class Channel implements IsoTpChannel, Stateful<HalfState> {
   readonly #receiver: IsoTpReceiver;
   readonly #sending: Pump<SenderInput, SenderOutput>;
   readonly #receiving: Pump<ReceiverInput, ReceiverOutput>;
+  #ignored = 0;
 
   constructor(
     node: IsoTpNode,
@@ -298,12 +305,20 @@ class Channel implements IsoTpChannel, Stateful<HalfState> {
     const pdu = decodeNPdu(payload, this.#rxAddressLength);
     if (pdu.type === "FC") this.#sending.push(pdu);
     else if (pdu.type !== "malformed") this.#receiving.push({ type: "received", pdu, payload });
+    else this.#ignore(pdu.reason);
   }
 
   /** Functional requests are single frames; they do not touch a physical transfer that runs. */
   receivedFunctional(payload: Uint8Array): void {
     const pdu = decodeNPdu(payload, this.#functionalAddressLength);
     if (pdu.type === "SF") this.#listener.message(payload.slice(pdu.start, pdu.start + pdu.length), true);
+    else this.#ignore(pdu.type === "malformed" ? pdu.reason : `${pdu.type} to a group`);
+  }
+
+  /** Counts a frame that makes no N_PDU. The first is told, the second, the fourth, and so on: a flood leaves few lines. */
+  #ignore(reason: string): void {
+    this.#ignored++;
+    if ((this.#ignored & (this.#ignored - 1)) === 0) this.#node.recordIgnored(reason, this.#ignored, this.#address);
   }
 
   done(bySender: boolean, sent: boolean): void {
@@ -317,12 +332,13 @@ class Channel implements IsoTpChannel, Stateful<HalfState> {
   }
 
   save(): HalfState {
-    return { sender: this.#sender.save(), receiver: this.#receiver.save() };
+    return { sender: this.#sender.save(), receiver: this.#receiver.save(), ignored: this.#ignored };
   }
 
   load(state: HalfState): void {
     this.#sender.load(state.sender);
     this.#receiver.load(state.receiver);
+    this.#ignored = state.ignored;
   }
 
   #senderSays(output: SenderOutput): void {

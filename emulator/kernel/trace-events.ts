@@ -109,6 +109,8 @@ export const TRACE_EVENTS = {
   "bootloader.started": { bank: "name", version: "name", trial: "uint" },
   "bootloader.confirmed": { bank: "name", version: "name" },
   "bootloader.reverted": { from: "name", to: "name", why: "name" },
+  /** Node `source` was sent something under `rxId` that makes no N_PDU: the first time, the second, the fourth, and so on. */
+  "isotp.ignored": { rxId: "uint", reason: "text", count: "uint" },
 } as const satisfies Readonly<Record<string, Readonly<Record<string, FieldKind>>>>;
 
 type FieldKind = "name" | "text" | "uint" | "bytes";

@@ -16,8 +16,6 @@ interface Download {
   readonly lastCounter: number;
   /** How many blocks were taken. */
   readonly blocks: number;
-  /** The last block was sent once more and answered without being written. */
-  readonly repeated: boolean;
 }
 
 /** What a server remembers between requests. Lost with the power. */

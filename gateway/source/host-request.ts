@@ -19,8 +19,10 @@ export interface RsuRequest {
   readonly kind: "rsu";
   /** "look": what is there; nothing is fetched. */
   readonly method: "look" | "fetch";
-  /** "rsu://host:port", and the target behind it, if one is asked for. */
+  /** "rsu://host:port" */
   readonly url: string;
+  /** Which firmware is asked for; the server's first one if left out. */
+  readonly target?: string;
   /** x.y.z that the device has. */
   readonly version: string;
   /** The byte that is missing first, of the content with that SHA-256. */
@@ -106,6 +108,6 @@ export function recordedRequest(request: HostRequest): string {
     const { join, resume, verdict } = request;
     return JSON.stringify({ method, url, join, resume, verdict });
   }
-  const { version, resume, wait } = request;
-  return JSON.stringify({ method, url, version, resume, wait });
+  const { target, version, resume, wait } = request;
+  return JSON.stringify({ method, url, target, version, resume, wait });
 }

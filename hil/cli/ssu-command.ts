@@ -34,7 +34,7 @@ standard input. A client wants a secure stream and takes no other, unless --plai
     nick: { type: "string", value: "NAME", help: "chat: who you are" },
   },
   async run(args, io) {
-    const [action, ...operands] = args.positionals;
+    const [action = "", ...operands] = args.positionals;
     switch (action) {
       case "serve":
         return serve(args, only(operands, ["DIR"]), io);
@@ -50,9 +50,8 @@ standard input. A client wants a secure stream and takes no other, unless --plai
         );
       case "chat":
         return chat(args, only(operands, ["SERVER"]), io);
-      case undefined:
       default:
-        throw new UsageError(`"${action ?? ""}" is none of serve, list, get, put, chat; see otabench ssu --help`);
+        throw new UsageError(`"${action}" is none of serve, list, get, put, chat; see otabench ssu --help`);
     }
   },
 };

@@ -45,6 +45,8 @@ class StreamTerminal implements Terminal {
   readonly #decoder = new StringDecoder("utf8");
   #text = "";
   #ended = false;
+  /** A CR was the last that came: an LF that comes first is of the same end of line. */
+  #splitEnd = false;
   #listening = false;
   #wake: () => void = () => {};
 
@@ -69,8 +71,9 @@ class StreamTerminal implements Terminal {
 
   async secret(prompt: string): Promise<string | undefined> {
     if (this.#input.isTTY !== true) return this.line(prompt);
-    this.#output.write(prompt);
+    // before the prompt: whoever types as soon as it is there must not see it
     this.#input.setRawMode?.(true);
+    this.#output.write(prompt);
     try {
       return await this.#typed();
     } finally {
@@ -112,7 +115,10 @@ class StreamTerminal implements Terminal {
     const end = this.#text.search(/[\r\n]/);
     if (end < 0) return undefined;
     const line = this.#text.slice(0, end);
-    this.#text = this.#text.slice(end + (this.#text.startsWith("\r\n", end) ? 2 : 1));
+    const length = this.#text.startsWith("\r\n", end) ? 2 : 1;
+    // on a terminal an end of line is one character, and the next one an answer of its own
+    this.#splitEnd = this.#input.isTTY !== true && this.#text.slice(end) === "\r";
+    this.#text = this.#text.slice(end + length);
     return line;
   }
 
@@ -136,7 +142,9 @@ class StreamTerminal implements Terminal {
     if (this.#listening) return;
     this.#listening = true;
     this.#input.on("data", (chunk) => {
-      this.#text += this.#decoder.write(Buffer.from(chunk));
+      const more = this.#decoder.write(Buffer.from(chunk));
+      this.#text += this.#splitEnd && more.startsWith("\n") ? more.slice(1) : more;
+      this.#splitEnd = false;
       this.#wake();
     });
     for (const event of ["end", "close"] as const) {

@@ -114,8 +114,10 @@ export class HttpExchange {
     this.#wake();
   }
 
-  #fail(failure: HostFailure): void {
-    this.#failure ??= failure;
+  /** When an answer has begun the two had agreed on TLS: what breaks it later, a turned byte say, breaks that connection only. */
+  #fail({ type, code, reason }: HostFailure): void {
+    const isLater = this.#incoming !== undefined && code === "HOST_TLS";
+    this.#failure ??= { type, code: isLater ? "HOST_RESET" : code, reason };
     this.#wake();
   }
 

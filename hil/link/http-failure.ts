@@ -7,9 +7,12 @@ export const hostFailed = (code: string, reason: string): HostFailure => ({ type
 const REFUSED = new Set(["ECONNREFUSED", "EHOSTUNREACH", "ENETUNREACH", "EADDRNOTAVAIL", "ENOTFOUND", "EAI_AGAIN"]);
 const RESET = new Set(["ECONNRESET", "EPIPE", "ECONNABORTED"]);
 
-/** What X509_verify_cert_error_string's codes look like in Node, and a name that the certificate is not for. */
+/**
+ * What X509_verify_cert_error_string's codes look like in Node, and a name that the certificate is not for. UNSPECIFIED are
+ * all those that Node has no name for, such as an issuer that may not sign certificates.
+ */
 const UNTRUSTED =
-  /^(?:CERT_|CRL_|UNABLE_TO_|SELF_SIGNED_|DEPTH_ZERO_|PATH_LENGTH_|INVALID_CA|INVALID_PURPOSE|HOSTNAME_MISMATCH|ERR_TLS_CERT_)/;
+  /^(?:CERT_|CRL_|UNABLE_TO_|SELF_SIGNED_|DEPTH_ZERO_|PATH_LENGTH_|INVALID_CA|INVALID_PURPOSE|HOSTNAME_MISMATCH|ERROR_IN_CERT_|UNSPECIFIED$|ERR_TLS_CERT_)/;
 const TLS = /^(?:ERR_SSL_|ERR_TLS_|ERR_OSSL_|EPROTO$)/;
 
 /** The failure that an error of a socket, of TLS or of the HTTP parser means. */

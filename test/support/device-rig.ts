@@ -58,9 +58,9 @@ export class DeviceRig {
     else this.server.publish(`${PATH}.sig`, signRelease(file, keys.package).signature);
   }
 
-  /** Sets the device up. @param more further options, instead of the target file too */
-  async init(more: readonly string[] = ["--target", this.target]): Promise<void> {
-    const server = `https://localhost:${this.server.port}`;
+  /** Sets the device up. @param more further options, instead of the target file too @param port of whom it asks */
+  async init(more: readonly string[] = ["--target", this.target], port = this.server.port): Promise<void> {
+    const server = `https://localhost:${port}`;
     const { code, err } = await this.run(["init", "--server", server, "--seed", SEED, "--id", "rig", ...more], "admin");
     if (code !== 0) throw new Error(err);
   }

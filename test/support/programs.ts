@@ -24,6 +24,7 @@ export const OPTIONAL_PROGRAMS: readonly OptionalProgram[] = [
   { name: "python3-can", debianPackage: "python3-can", pythonModule: "can" },
   { name: "python3-serial", debianPackage: "python3-serial", pythonModule: "serial" },
   { name: "python3-scapy", debianPackage: "python3-scapy", pythonModule: "scapy" },
+  { name: "python3-cryptography", debianPackage: "python3-cryptography", pythonModule: "cryptography" },
   { name: "python3-intelhex", debianPackage: "python3-intelhex", pythonModule: "intelhex" },
 ];
 

@@ -123,7 +123,7 @@ const download = own(
     if (!memory.unlocked) return negative(Nrc.SecurityAccessDenied);
     const range = swappedRange(request);
     if (range === undefined) return WRONG_LENGTH;
-    memory.download = { ...range, received: 0, lastCounter: 0, blocks: 0, repeated: false };
+    memory.download = { ...range, received: 0, lastCounter: 0, blocks: 0 };
     const option = new Uint8Array(9);
     const view = new DataView(option.buffer);
     view.setUint8(0, 0x44);

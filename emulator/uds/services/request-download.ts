@@ -24,7 +24,7 @@ export const requestDownload: Service = {
     const { address, size } = range;
     const work = host.requestDownload(address, size, now);
     if (work.type !== "refused") {
-      memory.download = { address, size, received: 0, lastCounter: 0, blocks: 0, repeated: false };
+      memory.download = { address, size, received: 0, lastCounter: 0, blocks: 0 };
     }
     const block = config.maxNumberOfBlockLength;
     return fromWork(work, Sid.RequestDownload, [LENGTH_FORMAT, block >>> 8, block & 0xff]);

@@ -5,8 +5,8 @@ import { transferBlock } from "./data-transfer.ts";
 const DATA_OFFSET = 2;
 
 /**
- * 0x36. The counter goes from FF to 00. The last block may come once more (its answer was lost) and is then answered,
- * not written. A wrong counter, too much data or a failure to program ends the download. (ISO 14229-1:2020, 14.4)
+ * 0x36. The counter goes from FF to 00. The last block may come again (its answer was lost) and is then answered, not
+ * written. A wrong counter, too much data or a failure to program ends the download. (ISO 14229-1:2020, 14.4)
  */
 export const transferData: Service = {
   sid: Sid.TransferData,
@@ -27,10 +27,7 @@ export const transferData: Service = {
       memory.download = undefined;
       return negative(nrc);
     };
-    if (counter === download.lastCounter && download.blocks > 0 && !download.repeated) {
-      memory.download = { ...download, repeated: true };
-      return positive(Sid.TransferData, counter);
-    }
+    if (counter === download.lastCounter && download.blocks > 0) return positive(Sid.TransferData, counter);
     if (counter !== ((download.lastCounter + 1) & 0xff)) return abandon(Nrc.WrongBlockSequenceCounter);
     if (download.received + length > download.size) return abandon(Nrc.TransferDataSuspended);
     const work = host.transferData(download.received, request.subarray(DATA_OFFSET), now);
@@ -40,7 +37,6 @@ export const transferData: Service = {
       received: download.received + length,
       lastCounter: counter,
       blocks: download.blocks + 1,
-      repeated: false,
     };
     return fromWork(work, Sid.TransferData, [counter]);
   },

@@ -24,6 +24,7 @@ export interface Split {
   readonly error?: string;
 }
 
+const TOO_LONG = `a PDU is longer than ${PDU_LENGTH_MAX} bytes`;
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
 const OPEN = 0x7b;
@@ -38,17 +39,20 @@ export function splitPdus(before: SplitterState, data: Uint8Array): Split {
   const objects: Uint8Array[] = [];
   const scan = new Scan(before);
   let start = 0;
-  for (const [index, byte] of data.entries()) {
+  for (let index = scan.textEnd(data, 0); index < data.length; index = scan.textEnd(data, index + 1)) {
+    const byte = data[index] as number;
     const step = scan.step(byte);
     if (step === "stray") return { state: before, objects, error: `byte ${hex(byte)} between two PDUs` };
     if (step === "begin") start = index;
     const length = scan.heldLength + index + 1 - start;
     if ((scan.depth > 0 || step === "end") && length > PDU_LENGTH_MAX)
-      return { state: before, objects, error: `a PDU is longer than ${PDU_LENGTH_MAX} bytes` };
+      return { state: before, objects, error: TOO_LONG };
     if (step !== "end") continue;
     objects.push(scan.take(data.subarray(start, index + 1)));
     start = index + 1;
   }
+  if (scan.depth > 0 && scan.heldLength + data.length - start > PDU_LENGTH_MAX)
+    return { state: before, objects, error: TOO_LONG };
   return { state: scan.rest(data.subarray(start)), objects };
 }
 
@@ -70,6 +74,14 @@ class Scan {
 
   get heldLength(): number {
     return this.#held.length;
+  }
+
+  /** Passes over what is plain text of a string: nearly all of a segment. @returns the first byte that may mean something */
+  textEnd(data: Uint8Array, from: number): number {
+    if (!this.#inString || this.#escaped) return from;
+    let index = from;
+    while (index < data.length && data[index] !== QUOTE && data[index] !== BACKSLASH) index++;
+    return index;
   }
 
   step(byte: number): "begin" | "end" | "stray" | "on" {

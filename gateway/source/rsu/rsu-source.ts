@@ -41,7 +41,8 @@ function requestOf(config: RsuSourceConfig, task: ExchangeTask, bodyMax: number)
   return {
     kind: "rsu",
     method: task.name,
-    url: target === undefined ? server : `${server}/${encodeURIComponent(target)}`,
+    url: server,
+    ...(target !== undefined && { target }),
     version: versionOf(task.inventory, target),
     ca,
     bodyMax,

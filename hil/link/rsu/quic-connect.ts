@@ -19,6 +19,9 @@ const STAGGER_MS = 250;
 const ADDRESSES_MAX = 4;
 const HANDSHAKE_TIMEOUT_MS = 5_000;
 const IDLE_TIMEOUT_MS = 60_000;
+/** What a server may have on its way to us, bytes. */
+const WINDOW = 4 * 1024 * 1024;
+const STREAMS_MAX = 16;
 /** The reason of a failed handshake comes a moment after the failure. */
 const REASON_DELAY_MS = 10;
 /** The library never finds an address in a certificate; ours are for this name too. */
@@ -73,6 +76,8 @@ async function connectTo(address: string, peer: QuicPeer): Promise<QuicClientSes
         alpn: [alpn],
         ca,
         ...(identity !== undefined && { cert: identity.certificate, key: identity.privateKey }),
+        initialMaxData: WINDOW,
+        initialMaxStreamsBidi: STREAMS_MAX,
         connectTimeoutMs: HANDSHAKE_TIMEOUT_MS,
         maxIdleTimeoutMs: IDLE_TIMEOUT_MS,
       },

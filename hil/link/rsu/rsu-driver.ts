@@ -11,13 +11,19 @@ export class RsuDriver implements HostDriver {
   readonly #exchanges = new Map<number, RsuExchange>();
   /** Exchanges whose connection is not gone yet. */
   readonly #leaving = new Set<Promise<void>>();
+  readonly #keepAliveMs: number | undefined;
   #closed = false;
+
+  /** @param keepAliveMs how often a server that may wait hears of the device; 5000 if not given */
+  constructor({ keepAliveMs }: { readonly keepAliveMs?: number } = {}) {
+    this.#keepAliveMs = keepAliveMs;
+  }
 
   start(id: number, request: HostRequest): void {
     if (this.#closed) throw new UsageError("the driver is closed");
     if (this.#exchanges.has(id)) throw new UsageError(`request ${id} is under way already`);
     if (request.kind !== "rsu") throw new UsageError(`a request of kind "${request.kind}" is none of RSU`);
-    this.#exchanges.set(id, new RsuExchange(request));
+    this.#exchanges.set(id, new RsuExchange(request, this.#keepAliveMs));
   }
 
   async next(id: number): Promise<HostAnswer> {

@@ -14,32 +14,36 @@ const ALPN = "rsu-protocol";
 const DEFAULT_PORT = 4433;
 const NS_PER_MS = 1_000_000;
 const NOTHING = new Uint8Array(0);
+/** A server that may wait hears so often that the device is there, milliseconds: well within its idle timeout. */
+const KEEP_ALIVE_MS = 5_000;
 
 /** One RSU exchange on a QUIC connection of its own: joins an {@link RsuClient} to the library and to the wall clock. */
 export class RsuExchange {
   readonly #request: RsuRequest;
+  readonly #keepAliveMs: number;
   readonly #client: RsuClient;
   readonly #answers: HostAnswer[] = [];
   readonly #pieces = new BodyPieces();
   readonly #streams = new Map<number, QuicStream>();
   #session: QuicClientSession | undefined;
   #timer: NodeJS.Timeout | undefined;
+  #pulse: NodeJS.Timeout | undefined;
   #wake: () => void = () => {};
   #waiting = false;
   #ended = false;
   #closing: Promise<void> | undefined;
   readonly #gone = Promise.withResolvers<void>();
 
-  constructor(request: RsuRequest) {
+  constructor(request: RsuRequest, keepAliveMs = KEEP_ALIVE_MS) {
     this.#request = request;
-    const { method, url, version, resume, wait, bodyMax } = request;
-    const target = decodeURIComponent(new URL(url).pathname.slice(1));
+    this.#keepAliveMs = keepAliveMs;
+    const { method, target, version, resume, wait, bodyMax } = request;
     this.#client = new RsuClient({
       method,
       protocolVersion: PROTOCOL_VERSION,
       firmwareVersion: version,
       bodyMax,
-      ...(target !== "" && { target }),
+      ...(target !== undefined && { target }),
       ...(resume !== undefined && { resume }),
       ...(wait !== undefined && { wait }),
     });
@@ -91,6 +95,7 @@ export class RsuExchange {
       await this.#close();
       return;
     }
+    if (this.#request.wait !== undefined) this.#pulse = setInterval(() => connected.ping(), this.#keepAliveMs);
     connected.on("stream", (stream) => this.#listen(stream));
     connected.on("close", ({ errorCode }) => this.#closed(errorCode));
     try {
@@ -166,6 +171,7 @@ export class RsuExchange {
 
   #close(): Promise<void> {
     clearTimeout(this.#timer);
+    clearInterval(this.#pulse);
     const closing = this.#session?.close(0, "") ?? Promise.resolve();
     this.#closing ??= closing.catch(() => {}).finally(() => this.#gone.resolve());
     return this.#closing;

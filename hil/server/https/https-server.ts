@@ -143,10 +143,11 @@ class FileServer implements HttpsServer {
     this.#server.on("connection", (socket: Socket) => this.#accept(socket));
     this.#server.setTimeout(idleMs, (socket) => socket.destroy());
     this.#server.on("request", (request, response) => void this.#answer(request, response));
-    this.#server.on("tlsClientError", (error, socket) => this.#refuse(error, socket.remoteAddress));
+    const told = new WeakSet<object>();
+    // what goes wrong in a handshake comes here too
     this.#server.on("clientError", (error, socket) => {
-      if (socket.destroyed) return; // told already
-      this.#refuse(error, (socket as Socket).remoteAddress);
+      if (!told.has(socket)) this.#refuse(error, (socket as Socket).remoteAddress);
+      told.add(socket);
       socket.destroy();
     });
   }

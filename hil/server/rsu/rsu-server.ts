@@ -23,8 +23,10 @@ export interface RsuServerOptions {
   /** Devices must show a certificate that leads to this one, PEM; "request": they may. */
   readonly deviceCa?: string;
   readonly deviceAuth?: "request" | "require";
-  /** 256 if not given. */
+  /** With those whose handshake is not done; 1024 if not given. */
   readonly connectionsMax?: number;
+  /** A connection on which nothing comes for so long is gone, also one that never finished its handshake; 20 000 if not given. */
+  readonly idleTimeoutMs?: number;
   readonly onEvent?: (event: RsuEvent) => void;
 }
 
@@ -52,7 +54,10 @@ export async function startRsuServer(options: RsuServerOptions): Promise<RsuServ
 }
 
 const ALPN = "rsu-protocol";
-const IDLE_TIMEOUT_MS = 60_000;
+/** Half-open connections of one flood block the way for no longer than that. */
+const IDLE_TIMEOUT_MS = 20_000;
+/** Each costs some 60 KiB. */
+const CONNECTIONS_MAX = 1_024;
 const UDP_PAYLOAD_MAX = 1_350;
 /** Of one stream of a device: it sends a few short PDUs. */
 const STREAM_WINDOW = 128 * 1024;
@@ -106,7 +111,8 @@ class FirmwareServer implements RsuServerHandle {
   }
 
   async #listenOn(host: string, port: number): Promise<number> {
-    const { certificate, privateKey, deviceCa, deviceAuth = "require", connectionsMax = 256 } = this.#options;
+    const { certificate, privateKey, deviceCa, deviceAuth = "require" } = this.#options;
+    const { connectionsMax = CONNECTIONS_MAX, idleTimeoutMs = IDLE_TIMEOUT_MS } = this.#options;
     const { createQuicServer } = await loadQuic();
     try {
       const listener = createQuicServer({
@@ -115,7 +121,7 @@ class FirmwareServer implements RsuServerHandle {
         key: privateKey,
         alpn: [ALPN],
         ...(deviceCa !== undefined && { ca: deviceCa, clientAuth: deviceAuth }),
-        maxIdleTimeoutMs: IDLE_TIMEOUT_MS,
+        maxIdleTimeoutMs: idleTimeoutMs,
         maxUdpPayloadSize: UDP_PAYLOAD_MAX,
         maxConnections: connectionsMax,
         initialMaxData: CONNECTION_WINDOW,

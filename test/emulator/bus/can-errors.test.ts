@@ -116,6 +116,22 @@ describe("errors of one frame", () => {
     expect(((sent?.at ?? 0) - (sent?.duration ?? 0)) / BIT).toBe(crcDelimiter + 1 + 2 + 6 + 8 + 3);
   });
 
+  it("CAN FD: a recessive res bit, and a fixed stuff bit that repeats the bit before it, are form errors there", () => {
+    const frame = { id: 0x555, flags: CanFlag.Fd, data: Uint8Array.of(0x5a, 0xa5) };
+    const marks = [...bitsOf(frame)];
+    const fixed = marks.flatMap((mark, place) => ((mark & CanBit.Stuff) === 0 || place < 39 ? [] : [place]));
+    // SOF, identifier, RRS, IDE and FDF take 15 bits without a stuff bit among them; then comes res.
+    expect(fixed).toHaveLength(6); // in front of stuff count and parity, and behind every fourth bit of them and CRC-17
+    for (const bit of [15, ...fixed]) {
+      const bench = new ErrorBench(3, { dataBitRate: 2_000_000 });
+      bench.bus.arm({ fault: "corruptBit", bit, seenBy: "B" });
+      bench.port("A").transmit(frame);
+      bench.toIdle();
+      expect(bench.errors()[0]).toBe(`B form ${bit} 0/1`);
+      expect(bench.log("B").frames("received")).toEqual([frame]);
+    }
+  });
+
   it("the data phase of a CAN FD frame ends with the error, and error flags take nominal bits", () => {
     const bench = new ErrorBench(2, { dataBitRate: 2_000_000 });
     const frame = { id: 0x100, flags: CanFlag.Fd | CanFlag.BitRateSwitch, data: new Uint8Array(8).fill(0x5a) };

@@ -104,6 +104,26 @@ describe("IsoTpNode", () => {
     expect(pair.ecuHears.heard).toEqual([]);
   });
 
+  it("counts what makes no N_PDU, and tells of the first, the second, the fourth and so on", () => {
+    const pair = new IsoTpPair({
+      ecu: { address: { txId: 0x7e8, rxId: 0x7e0, extended: false, functionalRxId: 0x7df } },
+    });
+    pair.testerPort.transmit(canFrame(0x7e0, 0x05, 1));
+    for (let count = 0; count < 10; count++) pair.testerPort.transmit(canFrame(0x7e0, 0x40));
+    pair.testerPort.transmit(canFrame(0x7e0, 0x02, 0x3e, 0x00));
+    for (let count = 0; count < 5; count++) pair.testerPort.transmit(canFrame(0x7df, 0x21, 1, 2, 3, 4, 5, 6, 7));
+    pair.end();
+    expect(pair.ecuHears.messages).toEqual([Uint8Array.of(0x3e, 0x00)]);
+    expect(pair.events("isotp.ignored").map(({ source, rxId, count }) => [source, rxId, count])).toEqual(
+      [1, 2, 4, 8, 16].map((count) => ["ecu", 0x7e0, count]),
+    );
+    expect([...new Set(pair.events("isotp.ignored").map(({ reason }) => reason))]).toEqual([
+      "SF_DL 5 in 2 bytes",
+      "N_PCI type 4 is reserved",
+      "CF to a group",
+    ]);
+  });
+
   it("refuses two channels that receive the same identifier, and long frames on classic CAN", () => {
     const pair = new IsoTpPair();
     const again = classicIsoTp({ txId: 0x700, rxId: 0x7e8, extended: false });

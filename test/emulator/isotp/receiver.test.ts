@@ -240,6 +240,16 @@ describe("lengths of consecutive frames", () => {
     expect(receiver.receive("227d7e7f8081")).toHaveLength(1);
   });
 
+  it.each([8, 16])("CAN FD: the last is ignored when its 19 bytes were to be in a frame of %i", (canDl) => {
+    const receiver = new ReceiverDriver(fd);
+    receiver.receive(`1090${toHex(counting(62))}`);
+    receiver.confirm();
+    receiver.receive(second);
+    const last = `22${toHex(counting(144).slice(125))}`;
+    expect(receiver.receive(last.slice(0, 2 * canDl))).toEqual([]);
+    expect(receiver.receive(last)).toEqual([`message ${toHex(counting(144))}`]);
+  });
+
   it("classic: a short frame in the middle is ignored, the reception goes on", () => {
     const receiver = receiving();
     expect(receiver.receive("210607")).toEqual([]);

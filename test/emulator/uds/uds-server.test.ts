@@ -71,6 +71,18 @@ describe("S3", () => {
     expect(bench.server.session).toBe(1);
   });
 
+  it("runs from the end of a work whose answer is suppressed", () => {
+    const bench = ServerBench.in("extended");
+    bench.host.busyFor = ms(20);
+    bench.ask("31 81 02 03");
+    bench.after(ms(20));
+    expect(bench.responses).toEqual(["50 03 00 32 01 f4"]);
+    bench.after(less(s(5)));
+    expect(bench.server.session).toBe(3);
+    bench.after(ns(1));
+    expect(bench.server.session).toBe(1);
+  });
+
   it("does not run in the default session", () => {
     const bench = new ServerBench();
     bench.ask("3e 00");

@@ -1,13 +1,15 @@
 import { readFileSync } from "node:fs";
 import { RUN_START } from "../../../../emulator/kernel/time.ts";
-import { toHex } from "../../../../emulator/wire/text.ts";
+import { fromHex, toHex } from "../../../../emulator/wire/text.ts";
 import { encodeFrame, PREAMBLE } from "../../../../gateway/source/ssu/app-frames.ts";
 import { ClientHandshake } from "../../../../gateway/source/ssu/client-handshake.ts";
 import type { Protection } from "../../../../gateway/source/ssu/connection-io.ts";
+import type { SsuTicket } from "../../../../gateway/source/ssu/credentials.ts";
 import { joined } from "../../../../gateway/source/ssu/joined.ts";
 import { encodePacket, type Packet, PacketFlag } from "../../../../gateway/source/ssu/packet.ts";
 import { encodeOptions } from "../../../../gateway/source/ssu/packet-options.ts";
-import { SecureChannel } from "../../../../gateway/source/ssu/secure-channel.ts";
+import { recordKeys } from "../../../../gateway/source/ssu/records.ts";
+import { type ChannelOutput, SecureChannel } from "../../../../gateway/source/ssu/secure-channel.ts";
 import { ServerHandshake } from "../../../../gateway/source/ssu/server-handshake.ts";
 import type { SsuCrypto } from "../../../../gateway/source/ssu/ssu-crypto.ts";
 import { TicketIssuer } from "../../../../gateway/source/ssu/tickets.ts";
@@ -60,26 +62,30 @@ function noting(first: number, labels: Map<string, string>): SsuCrypto {
 interface Wire {
   readonly records: Uint8Array[];
   protection: Protection | undefined;
+  ticket: SsuTicket | undefined;
 }
 
 /** What both channels say until neither has anything more to say. */
 function handshake(client: SecureChannel, server: SecureChannel): [Wire, Wire] {
   const wires: [Wire, Wire] = [
-    { records: [], protection: undefined },
-    { records: [], protection: undefined },
+    { records: [], protection: undefined, ticket: undefined },
+    { records: [], protection: undefined, ticket: undefined },
   ];
   for (let turn = 0; turn < 6; turn++) {
     const [from, to] = turn % 2 === 0 ? [client, server] : [server, client];
-    const wire = wires[turn % 2] as Wire;
     for (let output = from.poll(); output !== undefined; output = from.poll()) {
-      if (output.type === "alertSent") throw new Error(output.reason);
-      if (output.type === "protect") wire.protection = output.protection;
-      if (output.type !== "send") continue;
-      wire.records.push(output.data);
-      to.receive(output.data, RUN_START);
+      note(output, wires[turn % 2] as Wire);
+      if (output.type === "send") to.receive(output.data, RUN_START);
     }
   }
   return wires;
+}
+
+function note(output: ChannelOutput, wire: Wire): void {
+  if (output.type === "alertSent") throw new Error(output.reason);
+  if (output.type === "protect") wire.protection = output.protection;
+  if (output.type === "ticket") wire.ticket = output.ticket;
+  if (output.type === "send") wire.records.push(output.data);
 }
 
 function packetExamples(): Example[] {
@@ -115,67 +121,107 @@ function packetExamples(): Example[] {
   ];
 }
 
-function secureExamples(): Example[] {
+const openingDigests = (crypto: SsuCrypto): Uint8Array =>
+  joined(crypto.sha256(encodeOptions(SYN_OPTIONS)), crypto.sha256(encodeOptions(SYN_ACK_OPTIONS)));
+
+interface Ends {
+  readonly labels: Map<string, string>;
+  readonly crypto: SsuCrypto;
+  readonly clientHandshake: ClientHandshake;
+  readonly client: SecureChannel;
+  readonly server: SecureChannel;
+}
+
+const tickets = new TicketIssuer(nodeSsuCrypto(counting(0xc0)));
+
+/** Both ends of a handshake. @param first bytes that are random for them: the client's, the server's */
+function ends(first: readonly [number, number], ticket?: SsuTicket): Ends {
   const labels = new Map<string, string>();
-  const clientCrypto = noting(0x00, labels);
+  const crypto = noting(first[0], labels);
   const read = (name: string): string => readFileSync(`${FOLDER}/${name}`, "utf8");
   const trust = ssuTrust({ ca: read("ca.pem"), now: () => 1_800_000_000 });
   const identity = ssuIdentity(read("server.pem"), read("server.key.pem"));
-  const transcript = joined(
-    clientCrypto.sha256(encodeOptions(SYN_OPTIONS)),
-    clientCrypto.sha256(encodeOptions(SYN_ACK_OPTIONS)),
-  );
-  const serverCrypto = nodeSsuCrypto(counting(0x80));
-  const tickets = new TicketIssuer(nodeSsuCrypto(counting(0xc0)));
-  const client = new SecureChannel(
-    {
-      crypto: clientCrypto,
-      handshake: new ClientHandshake({ trust, serverName: "localhost", early: false }),
-      transcript,
-      earlyMax: 0,
-    },
-    RUN_START,
-  );
+  const transcript = openingDigests(crypto);
+  const early = ticket !== undefined;
+  const clientHandshake = new ClientHandshake({ trust, serverName: "localhost", early, ticket });
+  const client = new SecureChannel({ crypto, handshake: clientHandshake, transcript, earlyMax: 0 }, RUN_START);
+  const serverHandshake = new ServerHandshake({ identity, tickets, earlyMax: 16_384 });
   const server = new SecureChannel(
-    {
-      crypto: serverCrypto,
-      handshake: new ServerHandshake({ identity, tickets, earlyMax: 0 }),
-      transcript,
-      earlyMax: 0,
-    },
+    { crypto: nodeSsuCrypto(counting(first[1])), handshake: serverHandshake, transcript, earlyMax: 16_384 },
     RUN_START,
   );
+  return { labels, crypto, clientHandshake, client, server };
+}
+
+const hexOf = (data: Uint8Array | undefined): string => toHex(data ?? NOTHING);
+
+function secureExamples(): { examples: Example[]; ticket: SsuTicket } {
+  const { labels, crypto, client, server } = ends([0x00, 0x80]);
   const [up, down] = handshake(client, server);
-  const { protection } = up;
-  if (protection === undefined) throw new Error("no keys for packets");
-  const shared = clientCrypto.x25519(counting(0x20)(32), serverCrypto.x25519Public(counting(0x80)(32)));
+  const { protection, ticket } = up;
+  if (protection === undefined || ticket === undefined) throw new Error("no keys for packets, or no ticket");
+  const shared = crypto.x25519(counting(0x20)(32), crypto.x25519Public(counting(0x80)(32)));
   client.write(TEXT.encode("hello"));
   const hello = client.poll();
+  client.end();
+  const end = client.poll();
   const tagged = encodePacket(packet({ seq: 1300 }), (covered) =>
-    clientCrypto.hmacSha256(protection.sendKey, covered).subarray(0, 16),
+    crypto.hmacSha256(protection.sendKey, covered).subarray(0, 16),
   );
-  const [serverHello, extensions, certificate, verify, finished] = down.records;
-  return [
-    ["begin of the transcript", toHex(transcript)],
+  const traffic = (label: string, title: string): Example[] => {
+    const secret = labels.get(label) ?? "";
+    const { key, iv } = recordKeys(crypto, fromHex(secret) ?? NOTHING);
+    return [
+      [title, secret],
+      [`${title}: record key`, toHex(key)],
+      [`${title}: record IV`, toHex(iv)],
+    ];
+  };
+  const examples: Example[] = [
+    ["begin of the transcript", toHex(openingDigests(crypto))],
     ["the client's private key", toHex(counting(0x20)(32))],
     ["the server's private key", toHex(counting(0x80)(32))],
-    ["shared secret", toHex(shared ?? NOTHING)],
-    ["ClientHello, for localhost, in its record", toHex(up.records[0] ?? NOTHING)],
-    ["ServerHello, in its record", toHex(serverHello ?? NOTHING)],
-    ["client handshake traffic", labels.get("c hs traffic") ?? ""],
-    ["server handshake traffic", labels.get("s hs traffic") ?? ""],
-    ["EncryptedExtensions, encrypted", toHex(extensions ?? NOTHING)],
-    ["Certificate, encrypted (server.pem of fixtures/vectors/ssu)", toHex(certificate ?? NOTHING)],
-    ["CertificateVerify, encrypted", toHex(verify ?? NOTHING)],
-    ["Finished of the server, encrypted", toHex(finished ?? NOTHING)],
-    ["Finished of the client, encrypted", toHex(up.records[1] ?? NOTHING)],
-    ["client data traffic", labels.get("c ap traffic") ?? ""],
-    ["server data traffic", labels.get("s ap traffic") ?? ""],
-    ["resumption", labels.get("res master") ?? ""],
+    ["shared secret", hexOf(shared)],
+    ["ClientHello, for localhost, in its record", hexOf(up.records[0])],
+    ["ServerHello, in its record", hexOf(down.records[0])],
+    ...traffic("c hs traffic", "client handshake traffic"),
+    ...traffic("s hs traffic", "server handshake traffic"),
+    ["EncryptedExtensions, encrypted", hexOf(down.records[1])],
+    ["Certificate, encrypted (server.pem of fixtures/vectors/ssu)", hexOf(down.records[2])],
+    ["CertificateVerify, encrypted", hexOf(down.records[3])],
+    ["Finished of the server, encrypted", hexOf(down.records[4])],
+    ["Finished of the client, encrypted", hexOf(up.records[1])],
+    ...traffic("c ap traffic", "client data traffic"),
+    ...traffic("s ap traffic", "server data traffic"),
     ['the client\'s first record of data, "hello"', hello?.type === "send" ? toHex(hello.data) : ""],
+    ["its next one, close_notify", end?.type === "send" ? toHex(end.data) : ""],
     ["packet key of the client", toHex(protection.sendKey)],
     ["packet key of the server", toHex(protection.receiveKey)],
     ["an ACK of the client with its tag", toHex(tagged)],
+    ["resumption", labels.get("res master") ?? ""],
+    ["NewSessionTicket, the server's first record of data keys", hexOf(down.records[5])],
+    ["PSK of the ticket", toHex(ticket.psk)],
+  ];
+  return { examples, ticket };
+}
+
+function resumedExamples(ticket: SsuTicket): Example[] {
+  const { labels, clientHandshake, client, server } = ends([0x40, 0xa0], ticket);
+  const secret = clientHandshake.earlySecret(client.io());
+  if (secret === undefined) throw new Error("no early data");
+  client.writeEarly(encodeFrame({ type: "list" }), secret);
+  const [up, down] = handshake(client, server);
+  return [
+    ["ClientHello with the ticket, in its record", hexOf(up.records[0])],
+    ["client early traffic", toHex(secret)],
+    ["early data, the frame LIST (8.1)", hexOf(up.records[1])],
+    ["ServerHello, in its record", hexOf(down.records[0])],
+    ["server handshake traffic", labels.get("s hs traffic") ?? ""],
+    ["EncryptedExtensions, encrypted", hexOf(down.records[1])],
+    ["Finished of the server, encrypted", hexOf(down.records[2])],
+    ["client handshake traffic", labels.get("c hs traffic") ?? ""],
+    ["EndOfEarlyData, encrypted", hexOf(up.records[2])],
+    ["Finished of the client, encrypted", hexOf(up.records[3])],
   ];
 }
 
@@ -196,17 +242,25 @@ export function examplesText(): string {
     const lines = hex.match(/.{1,100}/g) ?? [];
     return `${title}:\n\n${lines.map((line) => `    ${line}`).join("\n")}\n`;
   };
+  const blocks = (examples: readonly Example[]): string => examples.map(block).join("\n");
+  const { examples, ticket } = secureExamples();
   return `
 ### 9.1 Packets
 
-${packetExamples().map(block).join("\n")}
+${blocks(packetExamples())}
 ### 9.2 A secure handshake
 
 Options as in the SYN and SYN-ACK above. The client's random is 00 01 02 … 1f, its private key 20 21 … 3f; the server's private key 80 81 …
 9f, its random a0 a1 … bf. Certificates and the server's signing key are in \`fixtures/vectors/ssu\`; Ed25519 signatures have no chance in them.
 
-${secureExamples().map(block).join("\n")}
-### 9.3 Frames
+${blocks(examples)}
+### 9.3 The ticket is used, with early data
 
-${frameExamples().map(block).join("\n")}`;
+The same options again (in truth ids and cookie are new ones every time). The client's random is 40 41 … 5f, its private key 60 61 … 7f; the
+server's private key a0 a1 … bf, its random c0 c1 … df.
+
+${blocks(resumedExamples(ticket))}
+### 9.4 Frames
+
+${blocks(frameExamples())}`;
 }

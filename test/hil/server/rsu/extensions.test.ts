@@ -27,8 +27,7 @@ async function serve(options: Partial<RsuServerOptions> = {}, version = "2.1.0")
   return server;
 }
 
-async function ask(port: number, request: Partial<RsuRequest> = {}): Promise<HostAnswer[]> {
-  const driver = new RsuDriver();
+async function ask(port: number, request: Partial<RsuRequest> = {}, driver = new RsuDriver()): Promise<HostAnswer[]> {
   const url = `rsu://localhost:${port}`;
   driver.start(1, { kind: "rsu", method: "fetch", url, version: "1.0.0", ca, bodyMax: 1 << 20, ...request });
   const answers: HostAnswer[] = [];
@@ -43,6 +42,15 @@ describe("updates that the server announces", () => {
     const server = await serve({}, "1.0.0");
     const asked = ask(server.port, { method: "look", wait: 30 });
     await new Promise((next) => setTimeout(next, 300));
+    server.publish("firmware", { version: "1.5.0", data });
+    expect((await asked)[0]).toMatchObject({ type: "head", status: 200, headers: { version: "1.5.0" } });
+  });
+
+  it("reach a device that waits longer than a connection may be idle", async () => {
+    const server = await serve({ idleTimeoutMs: 600 }, "1.0.0");
+    const patient = new RsuDriver({ keepAliveMs: 150 });
+    const asked = ask(server.port, { method: "look", wait: 30 }, patient);
+    await new Promise((next) => setTimeout(next, 1_800));
     server.publish("firmware", { version: "1.5.0", data });
     expect((await asked)[0]).toMatchObject({ type: "head", status: 200, headers: { version: "1.5.0" } });
   });

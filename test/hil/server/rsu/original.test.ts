@@ -116,7 +116,7 @@ describe("our client before a server of the original's kind", () => {
     await ask(server.port, {
       resume: { from: 1_000_000, of },
       wait: 3600,
-      url: `rsu://localhost:${server.port}/${"t".repeat(64)}`,
+      target: "t".repeat(64),
     });
     const pdus = server.heard.map(({ data }) => parseOld(data));
     expect(pdus.map(({ mtype }) => mtype)).toEqual([0, 2, 5]);
