@@ -70,7 +70,7 @@ export class MqttLink {
 }
 
 /** "mqtt://host:port", "host:port" or "host". */
-export function brokerAddress(broker: string): { host: string; port: number } {
+function brokerAddress(broker: string): { host: string; port: number } {
   const address = broker.replace(/^[a-z]+:\/\//, "").replace(/\/$/, "");
   const [, host = address, port] = /^(.*?)(?::(\d{1,5}))?$/.exec(address) ?? [];
   return { host: host.replace(/^\[|\]$/g, ""), port: port === undefined ? PORT : Number(port) };

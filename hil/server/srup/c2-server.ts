@@ -127,40 +127,45 @@ export class C2Server {
 
   #said(event: SrupServerEvent): void {
     this.#options.onEvent?.(event);
-    switch (event.type) {
-      case "lookUpType":
-        void this.#options.keys.type(event.peer).then((text) => {
-          if (text !== undefined) this.push({ type: "peerType", peer: event.peer, text });
-        });
-        return;
-      case "joinRequested":
-        if (event.observer !== undefined) this.#observers.set(event.device, event.observer);
-        if (event.kind === "simple") this.#decide(event.device, "");
-        else this.push({ type: "sendJoinValue", device: event.device });
-        return;
-      case "joinValue":
-        this.#compare(event.device, event.value);
-        return;
-      case "observation":
-        if (event.device === undefined) return;
-        this.push({ type: "endJoin", device: event.device, outcome: VERDICTS[event.verdict] });
-        return;
-      case "joinEnded":
-        if (event.outcome === "accept") this.#later(() => this.#offer(event.device));
-        if (event.outcome === "accept" && this.#syndicates()) this.#tellHome();
-        return;
-      case "updateReady":
-        if (event.isOurs && this.#options.holds !== true) this.#activate(event.device, event.token);
-        return;
-      case "syndicationRequested":
-        this.push({ type: "syndicationDevice", device: event.device });
-        this.#tellHome();
-        return;
-      case "syndicatedC2Request":
-        if (event.reqId === UPDATE_REQUEST) this.initiate([Buffer.from(event.data).toString("latin1")]);
-        return;
-      default:
-    }
+    if (event.type === "joinRequested") this.#joinRequested(event);
+    else if (event.type === "joinValue") this.#compare(event.device, event.value);
+    else if (event.type === "joinEnded" && event.outcome === "accept") this.#joined(event.device);
+    else if (event.type === "updateReady" && event.isOurs) this.#ready(event.device, event.token);
+    else if (event.type === "lookUpType") this.#lookUpType(event.peer);
+    else if (event.type === "observation") this.#observed(event.device, event.verdict);
+    else if (event.type === "syndicationRequested") this.#syndicate(event.device);
+    else if (event.type === "syndicatedC2Request" && event.reqId === UPDATE_REQUEST)
+      this.initiate([Buffer.from(event.data).toString("latin1")]);
+  }
+
+  #lookUpType(peer: string): void {
+    void this.#options.keys.type(peer).then((text) => {
+      if (text !== undefined) this.push({ type: "peerType", peer, text });
+    });
+  }
+
+  #joinRequested({ device, kind, observer }: SrupServerEvent & { type: "joinRequested" }): void {
+    if (observer !== undefined) this.#observers.set(device, observer);
+    if (kind === "simple") this.#decide(device, "");
+    else this.push({ type: "sendJoinValue", device });
+  }
+
+  #observed(device: string | undefined, verdict: keyof typeof VERDICTS): void {
+    if (device !== undefined) this.push({ type: "endJoin", device, outcome: VERDICTS[verdict] });
+  }
+
+  #joined(device: string): void {
+    this.#later(() => this.#offer(device));
+    if (this.#syndicates()) this.#tellHome();
+  }
+
+  #ready(device: string, token: Uint8Array): void {
+    if (this.#options.holds !== true) this.#activate(device, token);
+  }
+
+  #syndicate(device: string): void {
+    this.push({ type: "syndicationDevice", device });
+    this.#tellHome();
   }
 
   /** There is a home server that may want to know of our devices. */
