@@ -5,7 +5,7 @@ import type { PartyKeys } from "../../link/srup/key-client.ts";
 import { StateFile } from "../../record/state-file.ts";
 import { type HttpsServer, startHttpsServer } from "../https/https-server.ts";
 import type { ServerFault } from "../server-faults.ts";
-import { type Broker, startBroker } from "./broker.ts";
+import { type Broker, type BrokerOptions, startBroker } from "./broker.ts";
 import { C2Server, digestOf, type Operator, type SrupServerEvent } from "./c2-server.ts";
 import { type KeyService, startKeyService } from "./key-service.ts";
 import { KeyServiceState } from "./key-service-state.ts";
@@ -26,6 +26,8 @@ export interface SrupNetworkOptions {
   readonly state?: string;
   readonly faults?: readonly ServerFault[];
   readonly settleMs?: number;
+  /** Another broker than our own. */
+  readonly startBroker?: (options: BrokerOptions) => Promise<Broker>;
   readonly asksSimple?: boolean;
   readonly manual?: boolean;
   /** RSA. */
@@ -69,7 +71,7 @@ export class SrupNetwork {
     const own = ownIdentity(file("server.json"), makeKey);
     const brokerKey = makeKey();
     const names = name === "localhost" ? {} : { names: [name, "localhost"] };
-    const broker = await startBroker({
+    const broker = await (options.startBroker ?? startBroker)({
       certificate: state.brokerCertificate(brokerKey, names),
       privateKey: brokerKey.export({ format: "pem", type: "pkcs8" }) as string,
       ca: state.authority,

@@ -4,6 +4,7 @@ import type { AddressInfo } from "node:net";
 import { SrupSource } from "../../../gateway/source/srup/srup-source.ts";
 import { makeTls } from "../../../hil/crypto/keys.ts";
 import { SrupDriver } from "../../../hil/link/srup/srup-driver.ts";
+import { startBroker as startOwnBroker } from "../../../hil/server/srup/broker.ts";
 import { SrupNetwork } from "../../../hil/server/srup/srup-network.ts";
 import { pemOf } from "../../gateway/source/srup/vectors.ts";
 import { testTls } from "../../support/https-client.ts";
@@ -21,11 +22,12 @@ function nextDevice(): string {
   return `vehicle ${inARow++}`;
 }
 
-async function start(): Promise<UpdateServerRig> {
+async function start(startBroker: typeof startOwnBroker): Promise<UpdateServerRig> {
   const { certificate, privateKey, ca } = testTls();
   const network = await SrupNetwork.start({
     tls: { certificate, privateKey },
     makeKey,
+    startBroker,
     operator: { compare: async () => "accept" },
   });
   const server = `https://localhost:${network.keyService.port}`;
@@ -63,10 +65,14 @@ async function start(): Promise<UpdateServerRig> {
   };
 }
 
-export const srupRig: UpdateSystem = {
+/** @param startBroker another one than our own */
+export const makeSrupRig = (startBroker: typeof startOwnBroker): UpdateSystem => ({
   name: "srup",
+  // only within the session that has fetched the beginning: the digest is over all of it
   resumes: false,
   offersByVersion: false,
-  start,
+  start: () => start(startBroker),
   makeDriver: () => new SrupDriver({ makeKey }),
-};
+});
+
+export const srupRig = makeSrupRig(startOwnBroker);
