@@ -18,26 +18,32 @@ export interface ExchangeLimits {
   readonly backOffMax?: Duration;
 }
 
-/** What an exchange is to do, in the words of no system. */
-export type ExchangeTask =
-  /** What is there for this vehicle. */
-  | { readonly name: "look"; readonly inventory: Inventory }
-  /** `resume`: the byte that is missing first, of the content with that name. */
-  | {
-      readonly name: "fetch";
-      readonly inventory: Inventory;
-      readonly resume: { readonly from: number; readonly of: string } | undefined;
-    }
-  | { readonly name: "report"; readonly inventory: Inventory; readonly verdict: string };
+/** What a request is for. */
+export interface Wanted {
+  readonly method: "look" | "fetch";
+  /** What the device has, as {@link ExchangeSystem.versionOf} said when it looked. */
+  readonly version: string;
+  /** The byte that is missing first, of the content with that SHA-256. */
+  readonly resume?: { readonly from: number; readonly of: string };
+  readonly bodyMax: number;
+}
 
-/** What makes one system of this source. */
+/**
+ * What an update system adds. Its exchanges answer with a head (`size` and `sha256` of the content; `from`, where the body
+ * begins; `signature`, base64; `version`, what the release is called), then the body.
+ */
 export interface ExchangeSystem {
   readonly system: string;
   readonly kind: HostKind;
   /** Where its protocol stands. */
   readonly clause: string;
-  /** @param bodyMax bytes @returns undefined for a report, if the system has none */
-  request(task: ExchangeTask, bodyMax: number): HostRequest | undefined;
+  request(wanted: Wanted): HostRequest;
+  /** The version that the device tells; "" for a system that does not ask. */
+  versionOf(inventory: Inventory): string;
+  /** Tells the server how the installation of what it gave ended; left out by systems without reports. */
+  report?(verdict: string): HostRequest;
+  /** What the release is called, where the server does not say. */
+  readonly release: string;
 }
 
 interface Transfer {
@@ -71,13 +77,12 @@ type State =
 export interface ExchangeSourceState {
   readonly state: State;
   readonly requests: number;
-  /** What is in the vehicle, as it was told when it looked. */
-  readonly inventory: Inventory;
-  /** A file of this source has been handed over, and how it went has not been told. */
+  /** What the device has, as it was told when it looked. */
+  readonly version: string;
+  /** A file has been handed over, and how it went has not been told. */
   readonly owesReport: boolean;
 }
 
-const NO_INVENTORY: Inventory = { vin: "", ecus: [] };
 const DEFAULTS = {
   sizeMax: 64 * 1024 * 1024,
   retriesMax: 5,
@@ -86,28 +91,28 @@ const DEFAULTS = {
 };
 
 /**
- * The device side of an update system whose driver does the talking: one exchange for a look, one for a fetch, and one
- * more each time that a fetch was cut off. The head of an answer names the content: `version`, `size`, `sha256`,
- * `signature` (base64), and the byte `from` which it comes.
+ * The device side of an update system of exchanges: one for a look, one for a fetch, and one more each time that a fetch was
+ * cut off. The exchange itself is carried out in hil.
  */
 export class ExchangeSource implements UpdateSource {
   readonly system: string;
   readonly kind: HostKind;
-  readonly #make: ExchangeSystem;
-  readonly #limits: typeof DEFAULTS;
+  readonly #does: ExchangeSystem;
+  readonly #config: ExchangeLimits & typeof DEFAULTS;
   readonly #outputs: SourceOutput[] = [];
   #state: State = { name: "idle" };
   #requests = 0;
-  #inventory = NO_INVENTORY;
+  #version: string;
   #owesReport = false;
 
   /** @throws {UsageError} for limits that can't be */
-  constructor(system: ExchangeSystem, limits: ExchangeLimits = {}) {
-    this.system = system.system;
-    this.kind = system.kind;
-    this.#make = system;
-    this.#limits = { ...DEFAULTS, ...limits };
-    const { sizeMax, backOff, backOffMax, retriesMax } = this.#limits;
+  constructor(does: ExchangeSystem, limits: ExchangeLimits) {
+    this.system = does.system;
+    this.kind = does.kind;
+    this.#does = does;
+    this.#version = does.versionOf({ vin: "", ecus: [] });
+    this.#config = { ...DEFAULTS, ...limits };
+    const { sizeMax, backOff, backOffMax, retriesMax } = this.#config;
     const isValid =
       [sizeMax, backOff].every((count) => Number.isSafeInteger(count) && count > 0) &&
       Number.isSafeInteger(retriesMax) &&
@@ -121,7 +126,7 @@ export class ExchangeSource implements UpdateSource {
     switch (input.type) {
       case "look":
         this.#mustBeIdle();
-        this.#inventory = input.inventory;
+        this.#version = this.#does.versionOf(input.inventory);
         this.#ask({ name: "look" }, 0);
         return;
       case "fetch":
@@ -153,14 +158,14 @@ export class ExchangeSource implements UpdateSource {
   }
 
   save(): ExchangeSourceState {
-    const [state, requests, inventory, owesReport] = [this.#state, this.#requests, this.#inventory, this.#owesReport];
-    return { state, requests, inventory, owesReport };
+    const [state, requests, version, owesReport] = [this.#state, this.#requests, this.#version, this.#owesReport];
+    return { state, requests, version, owesReport };
   }
 
-  load({ state, requests, inventory, owesReport }: ExchangeSourceState): void {
+  load({ state, requests, version, owesReport }: ExchangeSourceState): void {
     this.#state = state;
     this.#requests = requests;
-    this.#inventory = inventory;
+    this.#version = version;
     this.#owesReport = owesReport;
     this.#outputs.length = 0;
   }
@@ -170,7 +175,7 @@ export class ExchangeSource implements UpdateSource {
   }
 
   #fetch(offer: Offer, from: number): void {
-    const { sizeMax } = this.#limits;
+    const { sizeMax } = this.#config;
     const end = offer.size ?? sizeMax;
     if (!Number.isSafeInteger(from) || from < 0 || from > end) {
       throw new UsageError(`a fetch from byte ${from} of ${end}`);
@@ -187,23 +192,12 @@ export class ExchangeSource implements UpdateSource {
   #ask(task: Task, tries: number): void {
     const request = this.#requests++;
     this.#state = { name: "asking", task, tries, request };
-    const what = this.#make.request(this.#exchange(task), this.#limits.sizeMax);
-    if (what === undefined) throw new InvariantError(`${this.system} has no ${task.name}`);
-    this.#outputs.push({ type: "request", request, what });
+    this.#outputs.push({ type: "request", request, what: this.#request(task) });
   }
 
-  #exchange(task: Task): ExchangeTask {
-    const inventory = this.#inventory;
-    if (task.name === "look") return { name: "look", inventory };
-    const { offer, received } = task.transfer;
-    const resume = offer.validator === undefined ? undefined : { from: received, of: offer.validator };
-    return { name: "fetch", inventory, resume };
-  }
-
-  /** The driver may be told while other work goes on; only what was fetched here is reported. */
+  /** Only what was fetched here is reported, and once. */
   #report(verdict: string): void {
-    const task: ExchangeTask = { name: "report", inventory: this.#inventory, verdict };
-    const what = this.#owesReport && this.#state.name === "idle" ? this.#make.request(task, 0) : undefined;
+    const what = this.#owesReport && this.#state.name === "idle" ? this.#does.report?.(verdict) : undefined;
     if (what === undefined) {
       this.#outputs.push({ type: "reported" });
       return;
@@ -214,16 +208,27 @@ export class ExchangeSource implements UpdateSource {
     this.#outputs.push({ type: "request", request, what });
   }
 
+  #request(task: Task): HostRequest {
+    const transfer = task.name === "fetch" ? task.transfer : undefined;
+    const of = transfer?.offer.validator;
+    return this.#does.request({
+      method: task.name,
+      version: this.#version,
+      bodyMax: this.#config.sizeMax,
+      ...(transfer !== undefined && of !== undefined && { resume: { from: transfer.received, of } }),
+    });
+  }
+
   #answered(request: number, answer: HostAnswer, now: Instant): void {
     const state = this.#state;
     if (state.name === "idle" || state.name === "backingOff" || state.request !== request) return;
-    if (state.name === "reporting" || state.name === "looked") {
+    if (state.name === "looked" || state.name === "reporting") {
       this.#closing(state, answer);
     } else if (answer.type === "failed") {
       this.#again(
         state.task,
         state.tries,
-        hostFailure(answer.code, answer.reason, hasBegun(state), this.#make.clause),
+        hostFailure(answer.code, answer.reason, hasBegun(state), this.#does.clause),
         now,
       );
     } else if (state.name === "receiving") {
@@ -237,7 +242,7 @@ export class ExchangeSource implements UpdateSource {
   }
 
   /** The offer stands, however the connection ends; and whether a report was heard or not, there is nothing to be done. */
-  #closing(state: State & { name: "reporting" | "looked" }, { type }: HostAnswer): void {
+  #closing(state: State & { name: "looked" | "reporting" }, { type }: HostAnswer): void {
     if (type !== "end" && type !== "failed") return;
     this.#finish(state.name === "looked" ? { type: "offer", offer: state.offer } : { type: "reported" });
   }
@@ -258,8 +263,8 @@ export class ExchangeSource implements UpdateSource {
       this.#again(task, tries, refusal(status, headers.reason ?? ""), now);
       return;
     }
-    const offer = offerOf(headers);
-    const wrong = sizeFailure(offer.size, this.#limits.sizeMax);
+    const offer = offerOf(headers, this.#does.release);
+    const wrong = sizeFailure(offer.size, this.#config.sizeMax);
     if (wrong !== undefined) {
       this.#fail(wrong);
       return;
@@ -302,7 +307,7 @@ export class ExchangeSource implements UpdateSource {
     const { transfer } = state.task;
     const offset = transfer.received;
     const received = offset + data.length;
-    const { sizeMax } = this.#limits;
+    const { sizeMax } = this.#config;
     if (received > sizeMax) {
       this.#fail(failure("SOURCE_TOO_LARGE", `the firmware is longer than ${sizeMax} bytes`, false));
       return;
@@ -317,10 +322,10 @@ export class ExchangeSource implements UpdateSource {
   #end({ task, signature }: State & { name: "receiving" }): void {
     const { received, offer } = task.transfer;
     this.#state = { name: "idle" }; // nothing is left to be abandoned
-    const wrong = sizeFailure(received, this.#limits.sizeMax);
+    const wrong = sizeFailure(received, this.#config.sizeMax);
     if (wrong !== undefined) this.#fail(wrong);
     else if (offer.size !== undefined && offer.size !== received)
-      this.#fail(protocolFailure(`${received} bytes where ${offer.size} were announced`, this.#make.clause));
+      this.#fail(protocolFailure(`${received} bytes where ${offer.size} were announced`, this.#does.clause));
     else this.#fetched({ type: "fetched", size: received, ...(signature !== undefined && { signature }) });
   }
 
@@ -331,12 +336,12 @@ export class ExchangeSource implements UpdateSource {
 
   /** Begins the exchange again later, if that is any use and there are tries left. */
   #again(task: Task, tries: number, why: SourceFailure, now: Instant): void {
-    if (!why.retryable || tries >= this.#limits.retriesMax) {
+    if (!why.retryable || tries >= this.#config.retriesMax) {
       this.#fail(why);
       return;
     }
     this.#abandon();
-    const deadline = plus(now, backOffOf(this.#limits, tries + 1));
+    const deadline = plus(now, backOffOf(this.#config, tries + 1));
     this.#state = { name: "backingOff", task: restarted(task), tries: tries + 1, deadline };
   }
 
@@ -357,8 +362,8 @@ export class ExchangeSource implements UpdateSource {
   }
 }
 
-function offerOf(headers: Readonly<Record<string, string>>): Offer {
-  const { version = "", size, sha256 } = headers;
+function offerOf(headers: Readonly<Record<string, string>>, release: string): Offer {
+  const { version = release, size, sha256 } = headers;
   return {
     release: version,
     ...(size !== undefined && { size: Number(size) }),

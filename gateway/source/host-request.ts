@@ -67,6 +67,27 @@ export interface SrupRequest {
   readonly bodyMax: number;
 }
 
+/** One exchange with a server of the ssu system, on a stream of its own. */
+export interface SsuRequest {
+  readonly kind: "ssu";
+  /** "look": what is there; nothing is fetched. */
+  readonly method: "look" | "fetch";
+  /** "ssu://host:port" */
+  readonly url: string;
+  /** The file, and the one with its signature. */
+  readonly name: string;
+  readonly signatureName: string;
+  /** The byte that is missing first, of the content with that SHA-256. */
+  readonly resume?: { readonly from: number; readonly of: string };
+  /** "plain": anybody on the way can read and change what comes. */
+  readonly security: "secure" | "plain";
+  /** Certificates that the server's must lead to, PEM. Nothing else is trusted. */
+  readonly ca: string;
+  /** The name that its certificate must be for; that of the URL if not given. */
+  readonly serverName?: string;
+  readonly bodyMax: number;
+}
+
 /**
  * What a core of a gateway asks of the world outside, as data, and what comes back. hil/ carries it out while virtual time
  * stands still; the trace keeps both, so that a run can be replayed without the network.
@@ -74,7 +95,7 @@ export interface SrupRequest {
  * Each kind is one exchange with one server: `url` says which ("scheme://host:port", and what there), `method` what is
  * wanted, `bodyMax` how much of an answer is taken. Everything else is the kind's own.
  */
-export type HostRequest = HttpRequest | RsuRequest | SrupRequest;
+export type HostRequest = HttpRequest | RsuRequest | SrupRequest | SsuRequest;
 export type HostKind = HostRequest["kind"];
 
 /**
@@ -107,6 +128,10 @@ export function recordedRequest(request: HostRequest): string {
   if (request.kind === "srup") {
     const { join, resume, verdict } = request;
     return JSON.stringify({ method, url, join, resume, verdict });
+  }
+  if (request.kind === "ssu") {
+    const { name, resume, security } = request;
+    return JSON.stringify({ method, url, name, resume, security });
   }
   const { target, version, resume, wait } = request;
   return JSON.stringify({ method, url, target, version, resume, wait });

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { isFileName } from "../../gateway/source/ssu/file-name.ts";
 
 const path = z.string().regex(/^\/[\x21\x22\x24-\x7e]*$/, "is no path on a server");
 
@@ -54,14 +55,29 @@ const srup = z.strictObject({
   syndicated: z.boolean().default(false),
 });
 
+const fileName = z.string().refine(isFileName, "is no name of a file");
+
+const ssu = z.strictObject({
+  system: z.literal("ssu"),
+  /** As the vehicle knows it; its certificate must be for that name. */
+  server: z.string().default("ssu://localhost:7400"),
+  /** Another name that its certificate must be for. */
+  serverName: z.string().optional(),
+  file: fileName.default("firmware_v2.bin"),
+  /** That of the file with ".sig" behind it, if not given. */
+  signatureFile: fileName.optional(),
+  /** "plain": what comes can be read and changed on its way; signatures are all that holds. */
+  security: z.enum(["secure", "plain"]).default("secure"),
+});
+
 /** Which update system a vehicle gets its software from, and how. (docs/vehicles.md) */
-export const sourceSchema = z.discriminatedUnion("system", [https, rsu, srup]);
+export const sourceSchema = z.discriminatedUnion("system", [https, rsu, srup, ssu]);
 
 export type SourceSettings = z.infer<typeof sourceSchema>;
 export type SystemName = SourceSettings["system"];
 export type SettingsOf<Name extends SystemName> = Extract<SourceSettings, { system: Name }>;
 
-export const SYSTEM_NAMES = ["https", "rsu", "srup"] as const satisfies readonly SystemName[];
+export const SYSTEM_NAMES = ["https", "rsu", "srup", "ssu"] as const satisfies readonly SystemName[];
 
 /** What holds where nothing else is said. */
 export const defaultSource = (system: SystemName): SourceSettings => sourceSchema.parse({ system });

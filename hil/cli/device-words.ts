@@ -10,7 +10,7 @@ export const deviceCommand = (run: RunDevice): Command => ({
   operands: "ACTION --state DIR",
   details: `
 ACTION is one of
-  init [SYSTEM]       set DIR up for https (if none is named) or rsu, with a first account, who is admin
+  init [SYSTEM]       set DIR up for https (if none is named), rsu or ssu, with a first account, who is admin
   status              how things are
   check, download, verify, apply, all
   schedule [off | daily HH:MM | "MIN HOUR DAY MONTH WEEKDAY"]   show or set when to do all
@@ -26,8 +26,16 @@ everything but schedule and users, viewer sees status and log. Passwords are ask
     user: { type: "string", short: "u", value: "NAME", help: "who does it; asked for if not given" },
     "password-file": { type: "string", value: "FILE", help: "its first line is the password" },
     "new-password-file": { type: "string", value: "FILE", help: "users: its first line is the new password" },
-    server: { type: "string", value: "URL", help: "init: https://HOST:PORT, rsu://HOST:PORT, or HOST:PORT" },
-    name: { type: "string", value: "NAME", help: "init: what to ask for: a path (https) or a target (rsu)" },
+    server: {
+      type: "string",
+      value: "URL",
+      help: "init: https://HOST:PORT, rsu://HOST:PORT, ssu://HOST:PORT, or HOST:PORT",
+    },
+    name: {
+      type: "string",
+      value: "NAME",
+      help: "init: what to ask for: a path (https), a target (rsu) or a file (ssu)",
+    },
     target: { type: "string", value: "FILE", help: "init: releases are put in the place of this file" },
     vehicle: { type: "string", value: "VEHICLE", help: "init: releases are installed in this virtual vehicle" },
     ecu: { type: "string", value: "ECU", help: "init: whom a release must be for" },
@@ -40,6 +48,7 @@ everything but schedule and users, viewer sees status and log. Passwords are ask
     current: { type: "string", value: "X.Y.Z", help: "init: version of what is in the target file (0.0.0)" },
     max: { type: "string", value: "BYTES", help: "init: the longest file that is taken (67108864)" },
     id: { type: "string", value: "ID", help: "init: what the jitter of the schedule comes from (random)" },
+    wait: { type: "string", value: "SECONDS", help: "init: rsu: let the server announce what comes within that time" },
     tls12: { type: "boolean", help: "init: https: take TLS 1.2 with ECDHE-RSA-AES256-GCM-SHA384 too" },
     jitter: { type: "string", value: "SECONDS", help: "schedule: up to so much later, another time each time (0)" },
     zone: { type: "string", value: "ZONE", help: "schedule: time zone, such as Europe/Berlin (UTC)" },

@@ -1,7 +1,7 @@
 import { statSync } from "node:fs";
 import { createInterface } from "node:readline";
 import { UsageError } from "../../emulator/kernel/errors.ts";
-import { SsuClient } from "../link/ssu-client.ts";
+import { SsuClient } from "../link/ssu/ssu-client.ts";
 import { FolderStore } from "../server/ssu/file-store.ts";
 import { type SsuServerEvent, startSsuServer } from "../server/ssu/ssu-server.ts";
 import { type Command, type CommandArgs, type CommandIo, ExitCode, flagOption, textOption } from "./command.ts";

@@ -3,7 +3,7 @@ import { closeSync, fstatSync, openSync, readSync, renameSync, rmSync, writeSync
 import { basename, dirname, join } from "node:path";
 import { UsageError } from "../../emulator/kernel/errors.ts";
 import { isFileName } from "../../gateway/source/ssu/file-name.ts";
-import { SsuAppError, type SsuClient } from "../link/ssu-client.ts";
+import { SsuAppError, type SsuClient } from "../link/ssu/ssu-client.ts";
 
 /** What became of one file. */
 export interface Transferred {

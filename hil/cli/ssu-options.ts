@@ -4,7 +4,7 @@ import type { SsuIdentity } from "../../gateway/source/ssu/credentials.ts";
 import { Security } from "../../gateway/source/ssu/packet-options.ts";
 import { readRevocationLists } from "../crypto/revocation.ts";
 import { ssuIdentity, ssuTrust } from "../crypto/ssu-credentials.ts";
-import type { SsuStreamOptions } from "../link/ssu-stream.ts";
+import type { SsuStreamOptions } from "../link/ssu/ssu-stream.ts";
 import { type CommandArgs, flagOption, textOption } from "./command.ts";
 
 /** HOST:PORT of a server. @throws {UsageError} */

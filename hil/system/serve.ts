@@ -8,7 +8,7 @@ import { FileError } from "../record/record-error.ts";
 import { signRelease } from "../release/build-release.ts";
 import { deviceSettings } from "./settings.ts";
 import { updateSystem } from "./systems.ts";
-import type { Publication } from "./update-system.ts";
+import type { Publication, UpdateSystem } from "./update-system.ts";
 
 /** What `otabench server` was told. */
 interface ServeOptions {
@@ -69,8 +69,8 @@ export const serve: Serve = async (options) => {
   });
   try {
     for (const publication of publications) server.publish(publication);
-    const files = publications.map(({ name, file, signature }) => ({
-      name: name ?? (system.peer.slice(system.server.length) || "firmware"),
+    const files = publications.map(({ name = askedOf(system), file, signature }) => ({
+      name,
       size: file.length,
       signed: signature !== undefined,
     }));
@@ -83,6 +83,12 @@ export const serve: Serve = async (options) => {
     await server.close();
   }
 };
+
+/** What devices ask for that are told nothing else. */
+function askedOf({ name, peer, server }: UpdateSystem): string {
+  const asked = peer.slice(server.length);
+  return name === "https" ? asked : asked.slice(1) || "firmware";
+}
 
 function deviceAuthOf({ system, deviceCa, deviceAuth = "require" }: ServeOptions) {
   if (deviceCa === undefined) return {};

@@ -20,6 +20,7 @@ export function deviceSettings(system: string, { server, name, tls12 = false, wa
     system,
     ...(server !== undefined && { server: server.includes("://") ? server : `${system}://${server}` }),
     ...(system === "rsu" && name !== undefined && { target: name }),
+    ...(system === "ssu" && name !== undefined && { file: name }),
     ...(wait !== undefined && { waitS: wait }),
     ...(system === "https" && {
       tlsMin: tls12 ? "1.2" : "1.3",

@@ -2,6 +2,7 @@ import type { SourceSettings } from "../bench/source-schema.ts";
 import { httpsSystem } from "./https-system.ts";
 import { rsuSystem } from "./rsu-system.ts";
 import { srupSystem } from "./srup-system.ts";
+import { ssuSystem } from "./ssu-system.ts";
 import type { UpdateSystem } from "./update-system.ts";
 
 /** The update system that a vehicle is set to. @throws {UsageError} for settings that can't be */
@@ -13,5 +14,7 @@ export function updateSystem(settings: SourceSettings): UpdateSystem {
       return rsuSystem(settings);
     case "srup":
       return srupSystem(settings);
+    case "ssu":
+      return ssuSystem(settings);
   }
 }

@@ -1,37 +1,20 @@
-import { type ChildProcess, execFile, spawn } from "node:child_process";
-import { once } from "node:events";
+import type { ChildProcess } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createInterface } from "node:readline";
-import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { Prng } from "../../emulator/kernel/prng.ts";
 import { fetchFile } from "../../hil/cli/ssu-files.ts";
 import { ssuIdentity, ssuTrust } from "../../hil/crypto/ssu-credentials.ts";
-import { SsuClient } from "../../hil/link/ssu-client.ts";
+import { SsuClient } from "../../hil/link/ssu/ssu-client.ts";
 import { FolderStore } from "../../hil/server/ssu/file-store.ts";
 import { type SsuServer, type SsuServerEvent, startSsuServer } from "../../hil/server/ssu/ssu-server.ts";
 import { testTls } from "../support/https-client.ts";
-import { describeWithJudge, PYTHON3 } from "../support/judges.ts";
+import { describeWithJudge } from "../support/judges.ts";
+import { CHECK_PAGE, PEER, python, startPythonSsuServer } from "./support/ssu-python.ts";
 
-const support = (name: string): string => fileURLToPath(new URL(`support/ssu/${name}`, import.meta.url));
 const tls = testTls();
 const bytes = (length: number): Uint8Array => new Prng("ssu-python").bytes(length);
-
-interface Ended {
-  readonly status: number;
-  readonly text: string;
-}
-
-/** Runs a Python program to its end. */
-function python(...args: readonly string[]): Promise<Ended> {
-  const { promise, resolve } = Promise.withResolvers<Ended>();
-  const child = execFile(PYTHON3, ["-B", ...args], { timeout: 60_000 }, (_error, stdout, stderr) => {
-    resolve({ status: child.exitCode ?? -1, text: stdout + stderr });
-  });
-  return promise;
-}
 
 const KINDS = [
   { kind: "plaintext", plain: true },
@@ -71,24 +54,17 @@ describeWithJudge("python3-cryptography", "a peer in Python, written from the pa
     return String(server.port);
   }
 
-  /** A Python server for one client. */
   async function served(...options: readonly string[]): Promise<number> {
-    const files = [join(folder, "server.pem"), join(folder, "server.key"), join(folder, "fw.bin")];
-    process = spawn(PYTHON3, ["-B", support("peer.py"), "serve", ...files, ...options], {
-      stdio: ["ignore", "pipe", "ignore"],
-    });
-    const [line] = await once(createInterface({ input: process.stdout as NodeJS.ReadableStream }), "line");
-    return Number(line);
+    const files = ["server.pem", "server.key", "fw.bin"].map((name) => join(folder, name));
+    const started = await startPythonSsuServer(files, ...options);
+    process = started.process;
+    return started.port;
   }
 
   const believes = (): string[] => ["--ca", join(folder, "ca.pem")];
 
   it("finds every example of the page right", async () => {
-    const { text, status } = await python(
-      support("check_page.py"),
-      "docs/protocols/ssu.md",
-      "fixtures/vectors/ssu/ca.pem",
-    );
+    const { text, status } = await python(CHECK_PAGE, "docs/protocols/ssu.md", "fixtures/vectors/ssu/ca.pem");
     expect({ text, status }).toEqual({ text: "37 values are right\n", status: 0 });
   });
 
@@ -96,11 +72,11 @@ describeWithJudge("python3-cryptography", "a peer in Python, written from the pa
     const port = await serve("either");
     const out = join(folder, "out");
     const how = [...(plain ? ["--plain"] : believes()), "--loss", "3"];
-    const fetched = await python(support("peer.py"), "get", "127.0.0.1", port, "fw.bin", out, ...how);
+    const fetched = await python(PEER, "get", "127.0.0.1", port, "fw.bin", out, ...how);
     expect(fetched).toMatchObject({ status: 0 });
     expect(readFileSync(out).equals(file)).toBe(true);
     writeFileSync(out, file.subarray(0, 123_456));
-    await python(support("peer.py"), "get", "127.0.0.1", port, "fw.bin", out, ...how);
+    await python(PEER, "get", "127.0.0.1", port, "fw.bin", out, ...how);
     expect(readFileSync(out).equals(file)).toBe(true);
     const got = events.flatMap((event) =>
       event.type === "app" && event.event.type === "got" ? [event.event.from] : [],
@@ -111,7 +87,7 @@ describeWithJudge("python3-cryptography", "a peer in Python, written from the pa
   it.each(KINDS)("sends over a $kind stream on a lossy way", async ({ plain }) => {
     const port = await serve("either");
     const how = [...(plain ? ["--plain"] : believes()), "--loss", "3"];
-    const { text } = await python(support("peer.py"), "put", "127.0.0.1", port, join(folder, "fw.bin"), ...how);
+    const { text } = await python(PEER, "put", "127.0.0.1", port, join(folder, "fw.bin"), ...how);
     expect(text).toMatch(/^received_fw\.bin\n/);
     expect(readFileSync(join(folder, "received_fw.bin")).equals(file)).toBe(true);
   });
@@ -132,7 +108,7 @@ describeWithJudge("python3-cryptography", "a peer in Python, written from the pa
 
   it("is refused without security by a server that requires it, and refuses to go without it itself", async () => {
     const port = await serve("secure");
-    const refused = await python(support("peer.py"), "list", "127.0.0.1", port, "--plain");
+    const refused = await python(PEER, "list", "127.0.0.1", port, "--plain");
     expect(refused).toEqual({ status: 1, text: "REFUSED: reason 71\n" });
     const trust = ssuTrust({ ca: tls.ca });
     const at = {
@@ -147,15 +123,7 @@ describeWithJudge("python3-cryptography", "a peer in Python, written from the pa
 
   it("tells a server whose certificate is for another name by its alert", async () => {
     const port = await serve("secure");
-    const { text } = await python(
-      support("peer.py"),
-      "list",
-      "127.0.0.1",
-      port,
-      ...believes(),
-      "--name",
-      "other.example",
-    );
+    const { text } = await python(PEER, "list", "127.0.0.1", port, ...believes(), "--name", "other.example");
     expect(text).toBe("ALERT_SENT: 112 the certificate is not for other.example\n");
     expect(events).toContainEqual(
       expect.objectContaining({

@@ -18,6 +18,7 @@ const PROMISED = [
   "older-version",
   "https",
   "rsu",
+  "ssu",
   "server-dies",
   "wrong-ca",
   "power-cut-erase",

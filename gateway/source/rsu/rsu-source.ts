@@ -1,9 +1,9 @@
-import { type ExchangeLimits, ExchangeSource, type ExchangeTask } from "../exchange-source.ts";
+import { type ExchangeLimits, ExchangeSource, type Wanted } from "../exchange-source.ts";
 import type { RsuRequest } from "../host-request.ts";
 import type { Inventory } from "../update-source.ts";
 import { compareDotted, isDotted } from "./dotted-version.ts";
 
-/** Where a vehicle gets its firmware over RSU, and how patient it is. */
+/** Where a vehicle gets its firmware over RSU. */
 export interface RsuSourceConfig extends ExchangeLimits {
   /** "rsu://host:port" */
   readonly server: string;
@@ -19,38 +19,28 @@ export interface RsuSourceConfig extends ExchangeLimits {
 /** Older than anything: that of a device that does not know. */
 const NO_VERSION = "0.0.0";
 
-/** The device side of the RSU update system; its exchanges are an {@link RsuClient}'s, in hil. (docs/protocols/rsu.md) */
+/** The device side of the RSU update system. The exchange itself is an {@link RsuClient}'s. (docs/protocols/rsu.md) */
 export class RsuSource extends ExchangeSource {
   /** @throws {UsageError} for limits that can't be */
   constructor(config: RsuSourceConfig) {
-    super(
-      {
-        system: "rsu",
-        kind: "rsu",
-        clause: "docs/protocols/rsu.md",
-        request: (task, bodyMax) => requestOf(config, task, bodyMax),
-      },
-      config,
-    );
+    const { server, target, ca, serverName, identity, wait } = config;
+    const request = ({ method, version, resume, bodyMax }: Wanted): RsuRequest => ({
+      kind: "rsu",
+      method,
+      url: server,
+      ...(target !== undefined && { target }),
+      version,
+      ca,
+      bodyMax,
+      ...(serverName !== undefined && { serverName }),
+      ...(identity !== undefined && { identity }),
+      ...(method === "look" && wait !== undefined && { wait }),
+      ...(resume !== undefined && { resume }),
+    });
+    const versionTold = (inventory: Inventory): string => versionOf(inventory, target);
+    const clause = "docs/protocols/rsu.md";
+    super({ system: "rsu", kind: "rsu", clause, request, versionOf: versionTold, release: "" }, config);
   }
-}
-
-function requestOf(config: RsuSourceConfig, task: ExchangeTask, bodyMax: number): RsuRequest | undefined {
-  if (task.name === "report") return undefined; // this system has none
-  const { server, target, ca, serverName, identity, wait } = config;
-  return {
-    kind: "rsu",
-    method: task.name,
-    url: server,
-    ...(target !== undefined && { target }),
-    version: versionOf(task.inventory, target),
-    ca,
-    bodyMax,
-    ...(serverName !== undefined && { serverName }),
-    ...(identity !== undefined && { identity }),
-    ...(task.name === "look" && wait !== undefined && { wait }),
-    ...(task.name === "fetch" && task.resume !== undefined && { resume: task.resume }),
-  };
 }
 
 /** The version of the ECU that the target names; otherwise the lowest of all, so that nothing is missed. */

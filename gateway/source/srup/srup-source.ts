@@ -1,4 +1,4 @@
-import { type ExchangeLimits, ExchangeSource, type ExchangeTask } from "../exchange-source.ts";
+import { type ExchangeLimits, ExchangeSource, type Wanted } from "../exchange-source.ts";
 import type { SrupRequest } from "../host-request.ts";
 
 /** How a vehicle gets its firmware over SRUP. */
@@ -22,35 +22,28 @@ const PATIENCE_MS = 600_000;
 export class SrupSource extends ExchangeSource {
   /** @throws {UsageError} for limits that can't be */
   constructor(config: SrupSourceConfig) {
-    super(
-      {
-        system: "srup",
-        kind: "srup",
-        clause: "docs/protocols/srup.md",
-        request: (task, bodyMax) => requestOf(config, task, bodyMax),
-      },
-      config,
-    );
+    const { server, ca, device = "vehicle", join = "simple", observer, state } = config;
+    const { waitMs = WAIT_MS, patienceMs = PATIENCE_MS } = config;
+    const session = {
+      kind: "srup",
+      url: server,
+      device,
+      join,
+      identification: IDENTIFICATION,
+      waitMs,
+      patienceMs,
+      ca,
+      ...(observer !== undefined && { observer }),
+      ...(state !== undefined && { state }),
+    } as const;
+    const request = ({ method, resume, bodyMax }: Wanted): SrupRequest => ({
+      ...session,
+      method,
+      bodyMax,
+      ...(resume !== undefined && { resume }),
+    });
+    const report = (verdict: string): SrupRequest => ({ ...session, method: "report", bodyMax: 0, verdict });
+    const clause = "docs/protocols/srup.md";
+    super({ system: "srup", kind: "srup", clause, request, report, versionOf: () => "", release: "" }, config);
   }
-}
-
-function requestOf(config: SrupSourceConfig, task: ExchangeTask, bodyMax: number): SrupRequest {
-  const { server, ca, device = "vehicle", join = "simple", observer, state } = config;
-  const { waitMs = WAIT_MS, patienceMs = PATIENCE_MS } = config;
-  return {
-    kind: "srup",
-    method: task.name,
-    url: server,
-    device,
-    join,
-    identification: IDENTIFICATION,
-    waitMs,
-    patienceMs,
-    ca,
-    bodyMax,
-    ...(observer !== undefined && { observer }),
-    ...(state !== undefined && { state }),
-    ...(task.name === "fetch" && task.resume !== undefined && { resume: task.resume }),
-    ...(task.name === "report" && { verdict: task.verdict }),
-  };
 }

@@ -63,6 +63,12 @@ export interface SessionFailure {
 }
 
 /** The same as an error, for those who throw. */
-export function failureError({ code, reason, alert }: SessionFailure): LinkError {
-  return new LinkError(code, alert === undefined ? reason : `${reason}: ${alertText(alert)}`);
+export class SsuStreamError extends LinkError {
+  /** Code of the alert that went or came, or that a reset brought. */
+  readonly alert: number | undefined;
+
+  constructor({ code, reason, alert }: SessionFailure) {
+    super(code, alert === undefined ? reason : `${reason}: ${alertText(alert)}`);
+    this.alert = alert;
+  }
 }

@@ -70,6 +70,8 @@ export class SsuListener implements Machine<ListenerInput, ListenerOutput> {
   /** Sessions that may have something to say. */
   readonly #ready = new Set<Entry>();
   readonly #dropped: Partial<Record<ListenerDrop, number>> = {};
+  /** Every further connection is refused, as if there was no room for it. */
+  takesNobody = false;
   #count = 0;
   #now = 0 as Instant;
 
@@ -266,6 +268,7 @@ export class SsuListener implements Machine<ListenerInput, ListenerOutput> {
   }
 
   #hasRoom({ security }: HalfOpen, from: string): boolean {
+    if (this.takesNobody) return false;
     const { sessionsMax = 256, halfOpenMax = 64, perHostMax = 32 } = this.#options;
     const entries = [...this.#sessions.values()].filter(({ session }) => session.state !== "TIME-WAIT");
     if (entries.length >= sessionsMax || this.#sessions.size >= TIME_WAIT_FACTOR * sessionsMax) return false;

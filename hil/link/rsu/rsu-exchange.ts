@@ -3,9 +3,9 @@ import { UsageError } from "../../../emulator/kernel/errors.ts";
 import type { Instant } from "../../../emulator/kernel/time.ts";
 import type { HostAnswer, RsuRequest } from "../../../gateway/source/host-request.ts";
 import { REQUEST_STREAM, RsuClient, type RsuClientOutput } from "../../../gateway/source/rsu/rsu-client.ts";
+import { BodyPieces } from "../body-pieces.ts";
 import { isLastAnswer } from "../host-driver.ts";
 import { hostFailed } from "../http-failure.ts";
-import { BodyPieces } from "./body-pieces.ts";
 import { closeFailure, quicConnect } from "./quic-connect.ts";
 
 /** Of the protocol: what the original says, so that it takes us for one of its own. */

@@ -37,7 +37,8 @@ export interface AppServices {
 
 type Work =
   | { readonly name: "idle" }
-  | { readonly name: "sending"; readonly file: OpenFile; readonly from: number; at: number }
+  /** `until`: where the stream ends, if not at the end of the file. */
+  | { readonly name: "sending"; readonly file: OpenFile; readonly from: number; at: number; readonly until?: number }
   | { readonly name: "receiving"; readonly upload: Upload; readonly facts: FileFacts; at: number };
 
 /** Answers that wait to be sent: with more than that no further request is looked at; a chatter with more is put out. */
@@ -68,6 +69,11 @@ export class AppSession {
   /** No more data, please, until something has been sent. */
   get isBusy(): boolean {
     return this.#work.name === "sending" || (this.#member === undefined && this.#backlogLength > BACKLOG_MAX);
+  }
+
+  /** No faster than that, please. */
+  get bytesPerSecond(): number | undefined {
+    return this.#work.name === "sending" ? this.#work.file.bytesPerSecond : undefined;
   }
 
   /** All has been said, and the stream can be ended. */
@@ -215,8 +221,14 @@ export class AppSession {
       this.#refuse(...fault);
       return;
     }
+    const until = file.breaksOffAt?.(offset);
+    if (until === offset) {
+      file.close();
+      this.#over = true;
+      return;
+    }
     this.#send({ type: "file", size, digest, offset });
-    this.#work = { name: "sending", file, from: offset, at: offset };
+    this.#work = { name: "sending", file, from: offset, at: offset, ...(until !== undefined && { until }) };
   }
 
   #getFault(
@@ -234,7 +246,12 @@ export class AppSession {
   #takeFile(lengthMax: number): Uint8Array | undefined {
     const work = this.#work as Extract<Work, { name: "sending" }>;
     const { size, name } = work.file.facts;
-    const length = Math.min(FRAME_MAX, size - work.at);
+    const length = Math.min(FRAME_MAX, (work.until ?? size) - work.at);
+    if (length === 0 && work.until !== undefined) {
+      this.#leaveWork();
+      this.#over = true;
+      return undefined;
+    }
     if (length > 0) {
       const data = work.file.read(work.at, length);
       if (data.length < length) {

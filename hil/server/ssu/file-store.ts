@@ -21,6 +21,10 @@ export interface OpenFile {
   readonly facts: FileFacts;
   read(offset: number, length: number): Uint8Array;
   close(): void;
+  /** No faster than that; as fast as it goes, if not given. */
+  readonly bytesPerSecond?: number | undefined;
+  /** A fetch of it from there on begins. @returns the byte that the stream is to end before; undefined: at its end */
+  breaksOffAt?(from: number): number | undefined;
 }
 
 /** A file that a client sends. Nothing has the file's name before all of it is there and its digest is right. */

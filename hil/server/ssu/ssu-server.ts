@@ -6,7 +6,7 @@ import type { SessionInput, SessionOutput } from "../../../gateway/source/ssu/se
 import { type SsuConfig, ssuConfig } from "../../../gateway/source/ssu/ssu-config.ts";
 import { nodeSsuCrypto } from "../../crypto/ssu-crypto.ts";
 import { MachineTimer } from "../../link/machine-timer.ts";
-import { datagramFor } from "../../link/ssu-stream.ts";
+import { datagramFor } from "../../link/ssu/ssu-stream.ts";
 import { UdpSocket, wallInstant } from "../../link/udp-socket.ts";
 import { type AppEvent, AppSession } from "./app-session.ts";
 import { ChatRoom } from "./chat-room.ts";
@@ -34,7 +34,17 @@ export interface SsuServerOptions {
   readonly onEvent?: (event: SsuServerEvent) => void;
 }
 
+interface Entry {
+  readonly app: AppSession;
+  paused: boolean;
+  endSaid: boolean;
+  /** Bytes that may go out, and since when; for those that are slowed down. */
+  budget: { readonly bytes: number; readonly at: number };
+}
+
 const UPLOAD_MAX = 1 << 30;
+/** How long a client that is slowed down waits for its next bytes, ms. */
+const PACE_MS = 5;
 const EARLY_MAX = 4096;
 
 /** Files and a chat room over secure streams, on one UDP port. (docs/protocols/ssu.md, 8) */
@@ -48,7 +58,7 @@ export class SsuServer {
   readonly room = new ChatRoom(() => Date.now());
   readonly #options: SsuServerOptions;
   readonly #listener: SsuListener;
-  readonly #apps = new Map<number, { readonly app: AppSession; paused: boolean; endSaid: boolean }>();
+  readonly #apps = new Map<number, Entry>();
   readonly #timer = new MachineTimer(() => {
     this.#listener.handleDeadline(wallInstant());
     this.#settle();
@@ -94,10 +104,20 @@ export class SsuServer {
     });
   }
 
-  /** Resets all connections. */
-  close(): void {
+  /** As if there was nobody: connections are reset, and new ones as soon as they are made. */
+  set isGone(isGone: boolean) {
+    this.#listener.takesNobody = isGone;
+    if (isGone) this.#reset();
+  }
+
+  #reset(): void {
     for (const session of this.#apps.keys()) this.#push(session, { type: "abort" });
     this.#settle();
+  }
+
+  /** Resets all connections. */
+  close(): void {
+    this.#reset();
     this.#timer.clear();
     this.#socket?.close();
     for (const { app } of this.#apps.values()) app.close();
@@ -140,7 +160,7 @@ export class SsuServer {
       onEvent: (event) => this.#tell({ type: "app", session, event }),
       onFrames: () => this.#fillable.add(session),
     });
-    this.#apps.set(session, { app, paused: false, endSaid: false });
+    this.#apps.set(session, { app, paused: false, endSaid: false, budget: { bytes: 0, at: performance.now() } });
     this.#tell({ type: "client", session, from });
   }
 
@@ -185,9 +205,10 @@ export class SsuServer {
     const session = this.#listener.session(id);
     if (entry === undefined || session === undefined) return;
     const { app } = entry;
-    for (let { room } = session; room > 0; { room } = session) {
+    for (let room = this.#roomOf(id, entry, session.room); room > 0; room = this.#roomOf(id, entry, session.room)) {
       const data = app.take(room);
       if (data === undefined) break;
+      entry.budget = { ...entry.budget, bytes: entry.budget.bytes - data.length };
       this.#push(id, { type: "write", data });
     }
     if (app.isBusy !== entry.paused) {
@@ -198,6 +219,22 @@ export class SsuServer {
       entry.endSaid = true;
       this.#push(id, { type: "end" });
     }
+  }
+
+  /** How much may be written; less than there is room for, when the client is to be slow. */
+  #roomOf(id: number, entry: Entry, room: number): number {
+    const { bytesPerSecond } = entry.app;
+    if (bytesPerSecond === undefined) return room;
+    const now = performance.now();
+    const { bytes, at } = entry.budget;
+    const most = Math.max(1, (bytesPerSecond * 2 * PACE_MS) / 1000);
+    entry.budget = { bytes: Math.min(most, bytes + ((now - at) * bytesPerSecond) / 1000), at: now };
+    if (entry.budget.bytes >= 1) return Math.min(room, Math.floor(entry.budget.bytes));
+    setTimeout(() => {
+      this.#fillable.add(id);
+      this.#settle();
+    }, PACE_MS).unref();
+    return 0;
   }
 
   #tell(event: SsuServerEvent): void {

@@ -51,7 +51,7 @@ async function pullBy(argv: readonly string[]) {
 const file = new Prng("pull").bytes(200_000);
 
 describe("otabench server and otabench pull", () => {
-  it.each(["https", "rsu"])("%s: one serves a file, the other pulls, checks and writes it", async (system) => {
+  it.each(["https", "rsu", "ssu"])("%s: one serves a file, the other pulls, checks and writes it", async (system) => {
     const out = join(folder, `${system}.bin`);
     await whileServing(system, file, async (port) => {
       const { code, out: said } = await pullBy([
@@ -72,25 +72,38 @@ describe("otabench server and otabench pull", () => {
     expect(existsSync(`${out}.part`)).toBe(false);
   });
 
-  it.each(["https", "rsu"])("%s: a file that somebody else signed, or nobody, is not written", async (system) => {
-    const out = join(folder, `${system}-bad.bin`);
-    const wrong = join(folder, "served.bin.sig");
-    for (const signature of [new Uint8Array(256), undefined]) {
-      if (signature !== undefined) writeFileSync(wrong, signature);
-      const pulled = async (port: number): Promise<void> => {
-        const server = `localhost:${port}`;
-        const { code, err } = await pullBy(["pull", system, "--server", server, "--seed", "1", "-o", out]);
-        expect(err).toContain(signature === undefined ? "PACKAGE_SIGNATURE_MISSING" : "PACKAGE_SIGNATURE_WRONG");
-        expect(code).toBe(1);
-        if (signature !== undefined) return;
-        const taken = await pullBy(["pull", system, "--server", server, "--seed", "1", "--unsigned", "-o", `${out}2`]);
-        expect(taken.out).toContain("signature not checked");
-      };
-      await whileServing(system, file, pulled, false);
-      rmSync(wrong, { force: true });
-    }
-    expect([out, `${out}.part`, `${out}.part.json`].filter((path) => existsSync(path))).toEqual([]);
-  });
+  it.each(["https", "rsu", "ssu"])(
+    "%s: a file that somebody else signed, or nobody, is not written",
+    async (system) => {
+      const out = join(folder, `${system}-bad.bin`);
+      const wrong = join(folder, "served.bin.sig");
+      for (const signature of [new Uint8Array(256), undefined]) {
+        if (signature !== undefined) writeFileSync(wrong, signature);
+        const pulled = async (port: number): Promise<void> => {
+          const server = `localhost:${port}`;
+          const { code, err } = await pullBy(["pull", system, "--server", server, "--seed", "1", "-o", out]);
+          expect(err).toContain(signature === undefined ? "PACKAGE_SIGNATURE_MISSING" : "PACKAGE_SIGNATURE_WRONG");
+          expect(code).toBe(1);
+          if (signature !== undefined) return;
+          const taken = await pullBy([
+            "pull",
+            system,
+            "--server",
+            server,
+            "--seed",
+            "1",
+            "--unsigned",
+            "-o",
+            `${out}2`,
+          ]);
+          expect(taken.out).toContain("signature not checked");
+        };
+        await whileServing(system, file, pulled, false);
+        rmSync(wrong, { force: true });
+      }
+      expect([out, `${out}.part`, `${out}.part.json`].filter((path) => existsSync(path))).toEqual([]);
+    },
+  );
 
   it("goes on where an earlier pull of the same content ended", async () => {
     const out = join(folder, "resumed.bin");
@@ -132,6 +145,9 @@ describe("otabench server and otabench pull", () => {
     [["pull", "https", "--server", "x:1", "--seed", "1", "-o", "f", "--wait", "5"], 'Unrecognized key: "waitS"'],
     [["pull", "rsu", "--server", "x:1", "--seed", "1", "-o", "f", "--wait", "9999"], "no number of seconds up to 3600"],
     [["pull", "rsu", "--server", "x:1", "--seed", "1", "-o", "f", "--name", "a/b"], "is no name of up to 64"],
+    [["pull", "ssu", "--server", "x:1", "--seed", "1", "-o", "f", "--name", "../f"], "is no name of a file"],
+    [["pull", "ssu", "--server", "rsu://x:1", "--seed", "1", "-o", "f"], "is no ssu://HOST:PORT"],
+    [["server", "ssu", "../package.json=package.json"], "is no name for a file on this server"],
     [["server", "https", "package.json", "--device-ca", "package.json"], "https does not ask devices who they are"],
     [
       ["server", "rsu", "package.json", "--device-ca", "package.json", "--device-auth", "no"],

@@ -3,7 +3,7 @@
     peer.py list HOST PORT
     peer.py get HOST PORT NAME OUT
     peer.py put HOST PORT FILE
-    peer.py serve CERTIFICATE KEY FILE      one client; writes its port as the first line
+    peer.py serve CERTIFICATE KEY FILE...   one client after the other; writes its port as the first line
     options: --plain | --ca FILE --name NAME, --loss PERCENT, --seed N
 """
 
@@ -104,9 +104,8 @@ def put(frames, path):
     print(frames.due(STORED)[1].decode())
 
 
-def serve(frames, path):
-    data, own = open(path, "rb").read(), os.path.basename(path).encode()
-    digest = hashlib.sha256(data).digest()
+def serve(frames, files):
+    """files: bytes by name"""
     if frames.take(5) != PREAMBLE:
         raise StreamError("MALFORMED: no preamble")
     while True:
@@ -114,13 +113,17 @@ def serve(frames, path):
         if kind is None:
             return
         if kind == LIST:
-            frames.send(FILES, struct.pack(">Q32sB", len(data), digest, len(own)) + own)
+            for name, data in files.items():
+                digest = hashlib.sha256(data).digest()
+                frames.send(FILES, struct.pack(">Q32sB", len(data), digest, len(name)) + name)
             frames.send(END)
         elif kind in (STAT, GET):
             offset = struct.unpack_from(">Q", body)[0] if kind == GET else 0
-            if body[40 if kind == GET else 0 :] != own:
+            data = files.get(body[40 if kind == GET else 0 :])
+            if data is None:
                 frames.send(ERROR, b"\x03there is no such file")
                 continue
+            digest = hashlib.sha256(data).digest()
             frames.send(FILE, struct.pack(">Q32sQ", len(data), digest, offset))
             if kind == GET:
                 for at in range(offset, len(data), PIECE):
@@ -150,14 +153,18 @@ def main():
     if args.action == "serve":
         way.sock.bind(("127.0.0.1", 0))
         print(way.sock.getsockname()[1], flush=True)
-        certificate, key, path = args.operands
-        connection = link.accept(way, security)
+        certificate, key, *paths = args.operands
         chain = [x509.load_pem_x509_certificate(read_file(certificate))]
         private = serialization.load_pem_private_key(read_file(key), None)
-        stream = connection if args.plain else Secure(connection, server_handshake(chain, private))
-        serve(Frames(stream), path)
-        stream.finish()
-        return
+        files = {os.path.basename(path).encode(): read_file(path) for path in paths}
+        while True:
+            connection = link.accept(way, security)
+            try:
+                stream = connection if args.plain else Secure(connection, server_handshake(chain, private))
+                serve(Frames(stream), files)
+                stream.finish()
+            except StreamError as error:
+                print(error, file=sys.stderr)
     host, port, *rest = args.operands
     way.sock.bind(("127.0.0.1", 0))
     connection = link.connect(way, (host, int(port)), security)

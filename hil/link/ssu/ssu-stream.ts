@@ -1,15 +1,15 @@
 import { lookup } from "node:dns/promises";
-import { LinkError } from "../../emulator/kernel/errors.ts";
-import { toMs } from "../../emulator/kernel/time.ts";
-import { failureError } from "../../gateway/source/ssu/alerts.ts";
-import type { ConnectionCounters } from "../../gateway/source/ssu/connection-state.ts";
-import type { SsuTicket } from "../../gateway/source/ssu/credentials.ts";
-import { SsuSession } from "../../gateway/source/ssu/session.ts";
-import type { ClientSide, SessionInput, SessionOutput } from "../../gateway/source/ssu/session-io.ts";
-import { type SsuConfig, ssuConfig } from "../../gateway/source/ssu/ssu-config.ts";
-import { nodeSsuCrypto } from "../crypto/ssu-crypto.ts";
-import { MachineTimer } from "./machine-timer.ts";
-import { UdpSocket, wallInstant } from "./udp-socket.ts";
+import { LinkError } from "../../../emulator/kernel/errors.ts";
+import { toMs } from "../../../emulator/kernel/time.ts";
+import { SsuStreamError } from "../../../gateway/source/ssu/alerts.ts";
+import type { ConnectionCounters } from "../../../gateway/source/ssu/connection-state.ts";
+import type { SsuTicket } from "../../../gateway/source/ssu/credentials.ts";
+import { SsuSession } from "../../../gateway/source/ssu/session.ts";
+import type { ClientSide, SessionInput, SessionOutput } from "../../../gateway/source/ssu/session-io.ts";
+import { type SsuConfig, ssuConfig } from "../../../gateway/source/ssu/ssu-config.ts";
+import { nodeSsuCrypto } from "../../crypto/ssu-crypto.ts";
+import { MachineTimer } from "../machine-timer.ts";
+import { UdpSocket, wallInstant } from "../udp-socket.ts";
 
 export interface SsuStreamOptions extends Omit<ClientSide, "role"> {
   /** Name or address. */
@@ -17,6 +17,8 @@ export interface SsuStreamOptions extends Omit<ClientSide, "role"> {
   readonly port: number;
   readonly config?: Partial<SsuConfig>;
   readonly onTicket?: (ticket: SsuTicket) => void;
+  /** Ends the stream at once, open or not. */
+  readonly stop?: AbortSignal;
 }
 
 /** What a stream has come to. */
@@ -63,11 +65,27 @@ export class SsuStream {
 
   /** @returns an open stream @throws {LinkError} SSU_UNREACHABLE, SSU_REFUSED, SSU_ALERT_SENT and so on */
   static async connect(options: SsuStreamOptions): Promise<SsuStream> {
-    const { host, port } = options;
-    const { address } = await lookup(host).catch((cause: unknown) => {
-      throw new LinkError("SSU_UNREACHABLE", `there is no host "${host}"`, { cause });
+    const addresses = await lookup(options.host, { all: true }).catch((cause: unknown) => {
+      throw new LinkError("SSU_UNREACHABLE", `there is no host "${options.host}"`, { cause });
     });
+    let refused: unknown;
+    for (const { address } of addresses) {
+      try {
+        return await SsuStream.#open(options, address);
+      } catch (error) {
+        // nobody listens at this address; there may be somebody at another one of that name
+        if (!(error instanceof LinkError) || error.code !== "SSU_REFUSED") throw error;
+        refused = error;
+      }
+    }
+    throw refused;
+  }
+
+  static async #open(options: SsuStreamOptions, address: string): Promise<SsuStream> {
+    const { port, stop } = options;
+    if (stop?.aborted === true) throw new LinkError("SSU_ABORTED", "the stream is not wanted any more");
     const stream = new SsuStream(options, address);
+    stop?.addEventListener("abort", () => stream.abort(), { once: true });
     const refused = (): void => stream.#refused();
     stream.#socket = await UdpSocket.connect(
       address,
@@ -181,7 +199,7 @@ export class SsuStream {
         this.#ended = true;
         break;
       case "failed":
-        this.#error = failureError(output.failure);
+        this.#error = new SsuStreamError(output.failure);
         this.#over = true;
         break;
       case "closed":

@@ -1,11 +1,11 @@
-import { LinkError, PeerError } from "../../emulator/kernel/errors.ts";
+import { LinkError, PeerError } from "../../../emulator/kernel/errors.ts";
 import {
   type AppFrame,
   encodeFrame,
   type FileFacts,
   FrameReader,
   PREAMBLE,
-} from "../../gateway/source/ssu/app-frames.ts";
+} from "../../../gateway/source/ssu/app-frames.ts";
 import { SsuStream, type SsuStreamFacts, type SsuStreamOptions } from "./ssu-stream.ts";
 
 /** The server has refused what was asked, or does not keep to the protocol. */

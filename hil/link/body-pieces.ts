@@ -1,4 +1,4 @@
-import { BODY_PIECE_LENGTH } from "../../../gateway/source/host-request.ts";
+import { BODY_PIECE_LENGTH } from "../../gateway/source/host-request.ts";
 
 /** Makes whole pieces of a body out of parts of any length. */
 export class BodyPieces {
