@@ -1,6 +1,6 @@
-const SIGNALS = ["SIGINT", "SIGTERM"] as const;
+const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 
-/** Runs something that ends when the process is told to. */
+/** Runs something that ends when the process is told to; SIGHUP comes when its terminal is closed. */
 export async function untilSignal<Result>(work: (stop: AbortSignal) => Promise<Result>): Promise<Result> {
   const ending = new AbortController();
   const stop = (): void => ending.abort();

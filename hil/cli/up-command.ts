@@ -19,8 +19,8 @@ export const upCommand = (bringUp: BringUp): Command => ({
 Every bus can be reached as a socketcand server, as a serial CAN adapter (SLCAN) over TCP or over a pseudo terminal, and
 every zonal gateway as a DoIP entity over TCP and UDP. PORT 0 is any free port. Nothing is open that was not asked for,
 and everything listens on loopback unless --host says otherwise: whoever gets in can do to the vehicle what he wants.
-Runs until SIGINT or SIGTERM, or for so many seconds. With --json the first line on standard output tells where the doors
-are, the last one what came of it.`,
+Runs until SIGINT, SIGTERM or SIGHUP, or for so many seconds. With --json the first line on standard output tells where
+the doors are, the last one what came of it.`,
   options: {
     seed: { type: "string", value: "SEED", help: "all chance in the vehicle, and the keys, come from it (1)" },
     keys: { type: "string", value: "DIR", help: "use the keys of this folder instead of making some from the seed" },

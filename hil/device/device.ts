@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { rmSync } from "node:fs";
 import { PeerError } from "../../emulator/kernel/errors.ts";
 import { compareVersions } from "../../emulator/wire/version.ts";
-import type { DetachedSignature } from "../../gateway/source/update-source.ts";
+import type { DetachedSignature, Inventory } from "../../gateway/source/update-source.ts";
 import { readIfThere } from "../record/durable-file.ts";
 import { lookFor, pull } from "../system/pull.ts";
 import { updateSystem } from "../system/systems.ts";
@@ -91,7 +91,7 @@ export class Device {
       const { offer: _, ...others } = state;
       const offer = await lookFor(this.#system, {
         trust: this.#trust(),
-        inventory: await this.#target.inventory(state.floor),
+        inventory: await this.#inventory(state),
         ...(stop !== undefined && { stop }),
       });
       if (offer === undefined || isKnown(offer, lastUpdated(state))) {
@@ -112,7 +112,7 @@ export class Device {
         return { step: "download", verdict: "alreadyDownloaded", ...shape(before.downloaded) };
       const report = await pull(this.#system, {
         trust: this.#trust(),
-        inventory: await this.#target.inventory(before.floor),
+        inventory: await this.#inventory(before),
         out: this.#folder.file(PACKAGE),
         ...(stop !== undefined && { stop }),
         ...(onProgress !== undefined && { onProgress }),
@@ -212,6 +212,10 @@ export class Device {
   #isThere({ downloaded }: DeviceState): boolean {
     const bytes = readIfThere(this.#folder.file(PACKAGE));
     return bytes !== undefined && createHash("sha256").update(bytes).digest("hex") === downloaded?.sha256;
+  }
+
+  #inventory(state: DeviceState): Promise<Inventory> {
+    return this.#target.inventory(state.floor, lastUpdated(state)?.release);
   }
 
   #trust(): DeviceTrust {

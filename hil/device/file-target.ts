@@ -1,5 +1,5 @@
 import { statSync } from "node:fs";
-import { compareVersions } from "../../emulator/wire/version.ts";
+import { compareVersions, packVersion } from "../../emulator/wire/version.ts";
 import { PackageError } from "../../gateway/package/verified-package.ts";
 import type { DetachedSignature, Inventory } from "../../gateway/source/update-source.ts";
 import { writeDurably } from "../record/durable-file.ts";
@@ -29,9 +29,10 @@ export class FileTarget implements Target {
     this.text = options.path;
   }
 
-  async inventory(floor: Versions): Promise<Inventory> {
+  async inventory(floor: Versions, release = ""): Promise<Inventory> {
     const { ecu: id = "device", current } = this.#options;
-    return { vin: "", ecus: [{ id, version: floor[id] ?? Object.values(floor)[0] ?? current }] };
+    const without = packVersion(release) === undefined ? current : release;
+    return { vin: "", ecus: [{ id, version: floor[id] ?? Object.values(floor)[0] ?? without }] };
   }
 
   async check(bytes: Uint8Array, signature: DetachedSignature | undefined, floor: Versions): Promise<CheckedRelease> {

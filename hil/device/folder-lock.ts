@@ -84,7 +84,7 @@ function startOf(pid: number): string {
 
 function isAlive(holder: string): boolean {
   const [pid = "", start = ""] = holder.split(" ");
-  if (!/^\d+$/.test(pid)) return false;
+  if (!/^[1-9]\d*$/.test(pid)) return false;
   try {
     process.kill(Number(pid), 0);
   } catch (cause) {

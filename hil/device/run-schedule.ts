@@ -14,8 +14,8 @@ export interface ScheduleRun {
 }
 
 /**
- * Lets a device work by its schedule until it is stopped. A run that was due while nobody ran is made up for at once,
- * and once only; a run that fails is tried again at the next time of the schedule.
+ * Lets a device work by its schedule until it is stopped. A run that was due while nobody ran, or was stopped, is made
+ * up for at once, and once only; a run that fails is tried again at the next time of the schedule.
  * @throws {DeviceError} ACTION_FORBIDDEN, STATE_DAMAGED
  */
 export async function runSchedule(
@@ -35,7 +35,9 @@ export async function runSchedule(
       continue;
     }
     const at = calendar.now();
-    told(await runOnce(session, at, stop));
+    const run = await runOnce(session, at, stop);
+    told(run);
+    if (stop.aborted && run.error !== undefined) return; // it stays due
     session.setDue(nextRun(session.schedule(), session.seed, calendar.now()));
   }
 }

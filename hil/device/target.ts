@@ -21,7 +21,8 @@ export interface ApplyResult {
 export interface Target {
   /** For reports. */
   readonly text: string;
-  inventory(floor: Versions): Promise<Inventory>;
+  /** @param release what the server called the last one that was applied; some servers offer by that */
+  inventory(floor: Versions, release: string | undefined): Promise<Inventory>;
   /** Changes nothing. @throws {PackageError} */
   check(bytes: Uint8Array, signature: DetachedSignature | undefined, floor: Versions): Promise<CheckedRelease>;
   /** All of it or nothing. @throws {BenchError} */

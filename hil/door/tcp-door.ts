@@ -10,6 +10,8 @@ const CLIENTS_MAX = 64;
 const BACKLOG_MAX = 64 * 1024;
 /** What a program has not read yet; more than that is dropped, bytes. */
 const UNREAD_MAX = 1024 * 1024;
+/** So long a connection that has been ended here may take to end on the other side. */
+const ENDING_MS = 1_000;
 
 export interface TcpDoorOptions {
   readonly host: string;
@@ -68,6 +70,7 @@ async function listen(server: Server, host: string, port: number, what: string):
 }
 
 function admit(doors: Doors, socket: Socket, { place, door, open }: TcpDoorOptions): void {
+  let ending: NodeJS.Timeout | undefined;
   const wire: Wire = {
     write(data) {
       if (socket.destroyed || socket.writableLength > UNREAD_MAX) return socket.destroyed;
@@ -76,14 +79,18 @@ function admit(doors: Doors, socket: Socket, { place, door, open }: TcpDoorOptio
     },
     end() {
       socket.end();
-      // Whoever does not read what it was told, nor ends its side, is cut off.
-      socket.setTimeout(1_000, () => socket.destroy());
+      // Whoever does not read what it was told, nor ends its side, is cut off, whatever it still sends.
+      ending ??= setTimeout(() => socket.destroy(), ENDING_MS);
     },
   };
   const client = doors.connect(place, door, wire, open, () => socket.resume());
   socket.on("data", (data: Buffer) => {
+    if (ending !== undefined) return;
     client.feed(new Uint8Array(data));
     if (client.backlog > BACKLOG_MAX) socket.pause();
   });
-  socket.on("close", () => client.gone());
+  socket.on("close", () => {
+    clearTimeout(ending);
+    client.gone();
+  });
 }

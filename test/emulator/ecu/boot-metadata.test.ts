@@ -95,6 +95,18 @@ describe("the store of boot metadata", () => {
     expect(bench.store.current.rollbackFloor).toBe(6);
   });
 
+  it("does not take a copy that its ECC calls uncorrectable, although its bytes are right", () => {
+    const bench = new StoreBench();
+    for (const floor of [1, 2]) bench.write(floor);
+    const { address, sectorSize } = bench.flash.geometry;
+    const newer = bench.flash.read(address + sectorSize, METADATA_LENGTH).slice();
+    bench.flash.program(address + sectorSize, newer, bench.now);
+    bench.flash.complete(bench.now);
+    expect(decodeMetadata(bench.flash.read(address + sectorSize, METADATA_LENGTH))?.sequence).toBe(2);
+    expect(bench.restart()).toBe(true);
+    expect(bench.store.current.rollbackFloor).toBe(1);
+  });
+
   it("says that nothing is there when both copies are bad", () => {
     const bench = new StoreBench();
     expect(bench.store.open()).toBe(false);

@@ -1,8 +1,12 @@
 import { describe, expect, it } from "vitest";
+import { BLANK_METADATA } from "../../../emulator/ecu/boot-metadata.ts";
 import { Flash, type FlashGeometry } from "../../../emulator/ecu/flash.ts";
+import { checkBank } from "../../../emulator/ecu/image-check.ts";
 import { Prng } from "../../../emulator/kernel/prng.ts";
 import { type Instant, ms, RUN_START } from "../../../emulator/kernel/time.ts";
 import { Trace } from "../../../emulator/kernel/trace.ts";
+import { IMAGE_HEADER_LENGTH } from "../../../emulator/wire/image-header.ts";
+import { nodeCrypto } from "../../../hil/crypto/node-crypto.ts";
 import { EcuBench, image, smallEcu, UPDATED } from "./support/ecu-bench.ts";
 
 const BASE = 0x8000_0000;
@@ -96,6 +100,27 @@ describe("the ECC of a flash", () => {
     expect(flash.damaged(BASE, 0x2000)).toBe(false);
     expect([0x2000, 0x3fe0].map((offset) => flash.damaged(BASE + offset, 32))).toEqual([true, true]);
     expect(flash.damaged(BASE + 0x4000, 0x4000)).toBe(false);
+  });
+});
+
+describe("an image with a page that its ECC calls uncorrectable", () => {
+  it.each([
+    ["in its header", 0, false],
+    ["in its code", IMAGE_HEADER_LENGTH, true],
+  ])("is refused for that, although its bytes are right: %s", (_, offset, isKnown) => {
+    const config = smallEcu();
+    const { banks } = config;
+    const flash = new Flash("ECU", config.codeFlash, new Trace());
+    const whole = image("1.0.0");
+    const address = banks.address.A;
+    const check = () => checkBank("A", "application", banks, config, flash, BLANK_METADATA, nodeCrypto);
+    flash.place(address, whole);
+    expect(check().result).toBe("ok");
+    flash.program(address + offset, flash.read(address + offset, config.codeFlash.pageSize).slice(), at(0));
+    flash.complete(at(1000));
+    expect(flash.read(address, whole.length)).toEqual(whole);
+    expect(check().result).toBe("eccError");
+    expect(check().header !== undefined).toBe(isKnown);
   });
 });
 

@@ -165,6 +165,10 @@ describe("the timers of a connection", () => {
     driven.run(ms(499));
     driven.push(from({ type: "aliveCheckResponse", source: VMG }));
     expect(driven.run(s(10))).toEqual([]);
+    const stranger = active();
+    stranger.push({ type: "checkAlive" });
+    stranger.push(from({ type: "aliveCheckResponse", source: WORKSHOP }));
+    expect(stranger.run(ms(500))).toEqual([CLOSE]);
   });
 
   it("are all forgotten with the connection", () => {

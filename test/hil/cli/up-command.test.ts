@@ -37,6 +37,18 @@ describe("otabench up", () => {
     expect(err).toContain("FILE_UNWRITABLE");
   });
 
+  it.each(["SIGINT", "SIGTERM", "SIGHUP"] as const)("ends well at %s, and says what came of it", async (signal) => {
+    const io = keptIo();
+    const command = upCommand(async (vehicle, { stop }) => {
+      setImmediate(() => process.emit(signal, signal));
+      await new Promise((resolve) => stop.addEventListener("abort", resolve));
+      return { vehicle, seed: "1", seconds: 1.25, clients: 2, refused: {}, files: [] };
+    });
+    expect(await runCli({ version: "0", commands: [command] }, ["up", VEHICLE], io)).toBe(0);
+    expect(io.out()).toBe("down after 1.3 s, 2 clients\n");
+    expect(process.listenerCount(signal)).toBe(0);
+  });
+
   it("names what one client does wrong three times, and what is not let in three times altogether", async () => {
     const refusal = (client: number, count: number): Refusal => ({
       place: "can1",

@@ -68,6 +68,25 @@ describe("a device that works by its schedule", () => {
     expect(await runUntil("2026-03-09T00:00:00Z")).toEqual(["2026-03-08T10:00:00.000Z apply updated"]);
   });
 
+  it("makes up for a run that was stopped on the way", async () => {
+    await session.setSchedule({ kind: "daily", at: "03:30" });
+    rig.server.setFaults([{ name: "gone" }]);
+    const stop = new AbortController();
+    const calendar: Calendar = {
+      now: rig.clock.now,
+      async until(until) {
+        rig.clock.at = until.getTime();
+        if (rig.clock.at === Date.parse("2026-03-02T03:30:00Z")) setTimeout(() => stop.abort(), 50);
+      },
+    };
+    const runs: ScheduleRun[] = [];
+    await runSchedule(session, calendar, stop.signal, (run) => runs.push(run));
+    expect(runs).toMatchObject([{ error: { code: "PULL_STOPPED" } }]);
+    rig.server.setFaults([]);
+    rig.clock.at = Date.parse("2026-03-02T09:00:00Z");
+    expect(await runUntil("2026-03-02T10:00:00Z")).toEqual(["2026-03-02T09:00:00.000Z apply updated"]);
+  });
+
   it("keeps its jitter over a restart", async () => {
     await session.setSchedule({ kind: "daily", at: "03:30", jitterS: 3600 });
     await runUntil("2026-03-01T13:00:00Z");

@@ -254,19 +254,3 @@ describe("a device before a server that is not honest", () => {
     expect((await rig.run(["all"])).code).toBe(0);
   });
 });
-
-describe("a device that is a virtual vehicle", () => {
-  it("is updated, kept, and takes the next update with all that the first one left", async () => {
-    const { publishRelease } = await import("../../../hil/scenario/publish-release.ts");
-    rig = await DeviceRig.start();
-    const options = { release: undefined, keysDir: undefined, seed: "1" };
-    const [path] = await publishRelease("fixtures/scenarios/first-update.yaml", rig.folder, options);
-    rig.publish(new Uint8Array(readFileSync(path as string)));
-    await rig.init(["--vehicle", "fixtures/vehicles/two-zone.yaml"]);
-    const { code, out } = await rig.run(["all"]);
-    expect(out).toMatch(/ECU_022 {2}1\.0\.0 -> 2\.0\.0 {2}updated/);
-    expect(code).toBe(0);
-    await rig.step("download");
-    expect(await rig.step("verify")).toMatchObject({ verdict: "upToDate", versions: { ECU_011: "1.1.0" } });
-  }, 60_000);
-});

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { VirtualCanBus } from "../../../emulator/bus/virtual-can-bus.ts";
-import { type Instant, ms, plus } from "../../../emulator/kernel/time.ts";
+import { type Instant, ms, plus, s } from "../../../emulator/kernel/time.ts";
 import { World } from "../../../emulator/kernel/world.ts";
 import { CanFlag, type CanFrame } from "../../../emulator/wire/can-frame.ts";
 import { CanDoor } from "../../../hil/door/can-door.ts";
@@ -189,6 +189,21 @@ describe("a program at an SLCAN door", () => {
     bench.node.transmit(frame(0x100));
     bench.run();
     expect(program.said).toBe("\r");
+  });
+
+  it("waits when others have filled the door, although it has sent nothing itself", () => {
+    const bench = new DoorBench();
+    const programs = Array.from({ length: 17 }, () => bench.slcan());
+    for (const program of programs) program.send(`O\r${"t0010\r".repeat(250)}`);
+    bench.run(ms(0));
+    const late = bench.slcan();
+    late.send("O\r");
+    bench.run(ms(1));
+    expect(late.said).toBe("");
+    bench.run(ms(50));
+    expect(late.said.startsWith("\r")).toBe(true);
+    bench.run(s(1));
+    expect(bench.heard).toHaveLength(17 * 250);
   });
 
   it("is told by name of each frame that is lost because the door's node is off the bus, however many wait", () => {
