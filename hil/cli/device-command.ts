@@ -1,4 +1,4 @@
-import { BenchError, UsageError } from "../../emulator/kernel/errors.ts";
+import { UsageError } from "../../emulator/kernel/errors.ts";
 import type { Calendar } from "../device/calendar.ts";
 import type { StepOptions, StepReport } from "../device/device.ts";
 import { type DeviceSession, logIn, setUpDevice } from "../device/device-session.ts";
@@ -13,8 +13,9 @@ import { runDeviceMenu } from "./device-menu.ts";
 import { logText, runText, statusText, stepText } from "./device-text.ts";
 import { scheduleOf } from "./schedule-words.ts";
 import type { Terminal } from "./terminal.ts";
+import { beforeServer, byteProgress } from "./transfer.ts";
 import { untilSignal } from "./until-signal.ts";
-import { bytesOf, countOf } from "./words.ts";
+import { bytesOf, countOf, waitOf } from "./words.ts";
 
 /** What the command has of the machine, besides its output. */
 export interface DeviceParts {
@@ -56,19 +57,6 @@ export async function runDevice(args: CommandArgs, io: CommandIo, parts: DeviceP
   }
 }
 
-/** What the server or a release does wrong is no fault of the command line. */
-async function failing(job: Job, work: () => Promise<number>): Promise<number> {
-  try {
-    return await work();
-  } catch (error) {
-    if (!(error instanceof BenchError) || error instanceof UsageError) throw error;
-    const { code, message } = error;
-    job.io.stderr.write(`otabench: ${code}: ${message}\n`);
-    if (flagOption(job.args, "json")) job.io.stdout.write(`${JSON.stringify({ error: { code, message } })}\n`);
-    return ExitCode.Failed;
-  }
-}
-
 const ACTIONS: Readonly<Record<string, Action>> = {
   status: async (own, job) => tell(job, await own.status(), statusText),
   check: (own, job) => one(job, (options) => own.check(options)),
@@ -76,10 +64,10 @@ const ACTIONS: Readonly<Record<string, Action>> = {
   verify: (own, job) => one(job, () => own.verify()),
   apply: (own, job) => one(job, () => own.apply()),
   all: (own, job) =>
-    failing(job, async () => {
+    beforeServer(job.args, job.io, async () => {
       const json = flagOption(job.args, "json");
       const say = (report: StepReport): void => void (json || job.io.stdout.write(`${stepText(report)}\n`));
-      const steps = await untilSignal((stop) => own.all({ stop, onProgress: progress(job) }, say));
+      const steps = await untilSignal((stop) => own.all({ stop, onProgress: byteProgress(job.args, job.io) }, say));
       if (json) job.io.stdout.write(`${JSON.stringify({ steps })}\n`);
       return exitCodeOf(steps.at(-1));
     }),
@@ -105,14 +93,14 @@ const ACTIONS: Readonly<Record<string, Action>> = {
   },
   users: (own, job) => users(own, job),
   menu: async (own, job) => {
-    await runDeviceMenu(own, job.terminal, untilSignal, progress(job));
+    await runDeviceMenu(own, job.terminal, untilSignal, byteProgress(job.args, job.io));
     return ExitCode.Ok;
   },
 };
 
 function one(job: Job, work: (options: StepOptions) => Promise<StepReport>): Promise<number> {
-  return failing(job, async () => {
-    const report = await untilSignal((stop) => work({ stop, onProgress: progress(job) }));
+  return beforeServer(job.args, job.io, async () => {
+    const report = await untilSignal((stop) => work({ stop, onProgress: byteProgress(job.args, job.io) }));
     await tell(job, report, stepText);
     return exitCodeOf(report);
   });
@@ -146,6 +134,7 @@ async function init({ args, io, parts, terminal, words }: Job): Promise<number> 
     keysDir: text("keys"),
     seed: text("seed"),
     tls12: flagOption(args, "tls12"),
+    wait: waitOf(text("wait")),
     sizeMax: bytesOf(text("max")),
     current: text("current"),
     target: text("target"),
@@ -213,15 +202,4 @@ function stateOf(args: CommandArgs): string {
   const path = textOption(args, "state");
   if (path === undefined) throw new UsageError("--state DIR is missing");
   return path;
-}
-
-/** A terminal is drawn again at most ten times a second. */
-function progress({ args, io }: Job): (received: number) => void {
-  if (!io.isTty || flagOption(args, "json") || flagOption(args, "quiet")) return () => {};
-  let drawn = Number.NEGATIVE_INFINITY;
-  return (received) => {
-    if (io.now() - drawn < 100) return;
-    drawn = io.now();
-    io.stdout.write(`\r${received} bytes\r`);
-  };
 }

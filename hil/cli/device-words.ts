@@ -48,6 +48,7 @@ everything but schedule and users, viewer sees status and log. Passwords are ask
     current: { type: "string", value: "X.Y.Z", help: "init: version of what is in the target file (0.0.0)" },
     max: { type: "string", value: "BYTES", help: "init: the longest file that is taken (67108864)" },
     id: { type: "string", value: "ID", help: "init: what the jitter of the schedule comes from (random)" },
+    wait: { type: "string", value: "SECONDS", help: "init: rsu: let the server announce what comes within that time" },
     tls12: { type: "boolean", help: "init: https: take TLS 1.2 with ECDHE-RSA-AES256-GCM-SHA384 too" },
     jitter: { type: "string", value: "SECONDS", help: "schedule: up to so much later, another time each time (0)" },
     zone: { type: "string", value: "ZONE", help: "schedule: time zone, such as Europe/Berlin (UTC)" },

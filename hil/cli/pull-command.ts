@@ -1,8 +1,9 @@
-import { BenchError, UsageError } from "../../emulator/kernel/errors.ts";
+import { UsageError } from "../../emulator/kernel/errors.ts";
 import type { PullRun, PullRunOptions, PullRunReport } from "../system/pull-run.ts";
 import { type Command, type CommandArgs, type CommandIo, ExitCode, flagOption, textOption } from "./command.ts";
+import { beforeServer, byteProgress } from "./transfer.ts";
 import { untilSignal } from "./until-signal.ts";
-import { bytesOf } from "./words.ts";
+import { bytesOf, waitOf } from "./words.ts";
 
 /** @param pullRun what does the work */
 export const pullCommand = (pullRun: PullRun): Command => ({
@@ -33,21 +34,13 @@ vehicle afterwards. Whoever is trusted must be named: --ca for the server, --sig
     ecu: { type: "string", value: "ECU", help: "with --vehicle: whom an image without a package is for" },
     quiet: { type: "boolean", short: "q", help: "no progress" },
   },
-  async run(args, io) {
-    try {
+  run: (args, io) =>
+    beforeServer(args, io, async () => {
       const report = await untilSignal((stop) => pullRun(optionsOf(args, io, stop)));
       io.stdout.write(flagOption(args, "json") ? `${JSON.stringify(report, undefined, 2)}\n` : reportText(report));
       const verdict = report.installed?.verdict ?? "updated";
       return verdict === "updated" || verdict === "upToDate" ? ExitCode.Ok : ExitCode.Failed;
-    } catch (error) {
-      if (!(error instanceof BenchError) || error instanceof UsageError) throw error;
-      // the server, or what came from it: no fault of the command line, nor of this machine
-      const { code, message } = error;
-      io.stderr.write(`otabench: ${code}: ${message}\n`);
-      if (flagOption(args, "json")) io.stdout.write(`${JSON.stringify({ error: { code, message } })}\n`);
-      return ExitCode.Failed;
-    }
-  },
+    }),
 });
 
 function optionsOf(args: CommandArgs, io: CommandIo, stop: AbortSignal): PullRunOptions {
@@ -91,25 +84,7 @@ function optionsOf(args: CommandArgs, io: CommandIo, stop: AbortSignal): PullRun
     sizeMax: bytesOf(text("max")),
     tls12: flagOption(args, "tls12"),
     stop,
-    onProgress: progress(args, io),
-  };
-}
-
-function waitOf(text: string | undefined): number | undefined {
-  if (text === undefined) return undefined;
-  const seconds = /^\d{1,4}$/.test(text) ? Number(text) : Number.NaN;
-  if (!(seconds <= 3_600)) throw new UsageError(`--wait "${text}" is no number of seconds up to 3600`);
-  return seconds;
-}
-
-/** A terminal is drawn again at most ten times a second. */
-function progress(args: CommandArgs, io: CommandIo): (received: number) => void {
-  if (!io.isTty || flagOption(args, "json") || flagOption(args, "quiet")) return () => {};
-  let drawn = Number.NEGATIVE_INFINITY;
-  return (received) => {
-    if (io.now() - drawn < 100) return;
-    drawn = io.now();
-    io.stdout.write(`\r${received} bytes`);
+    onProgress: byteProgress(args, io),
   };
 }
 

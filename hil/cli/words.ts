@@ -29,3 +29,11 @@ export function countOf(text: string | undefined, otherwise: number): number {
   if (!/^\d{1,6}$/.test(text)) throw new UsageError(`--last "${text}" is no number`);
   return Number(text);
 }
+
+/** What --wait says, seconds. @throws {UsageError} */
+export function waitOf(text: string | undefined): number | undefined {
+  if (text === undefined) return undefined;
+  const seconds = /^\d{1,4}$/.test(text) ? Number(text) : Number.NaN;
+  if (!(seconds <= 3_600)) throw new UsageError(`--wait "${text}" is no number of seconds up to 3600`);
+  return seconds;
+}

@@ -35,6 +35,8 @@ export type StepReport =
       /** Bytes that came this time. */
       readonly bytes?: number;
       readonly ms?: number;
+      /** Of the transport, where it tells. */
+      readonly retransmissions?: number;
     }
   | {
       readonly step: "verify";
@@ -117,13 +119,14 @@ export class Device {
         ...(stop !== undefined && { stop }),
         ...(onProgress !== undefined && { onProgress }),
       });
-      const { verdict, release = "", validator, size = 0, sha256 = "", from, bytes, ms } = report;
+      const { verdict, release = "", validator, size = 0, sha256 = "", from, bytes, ms, retransmissions } = report;
       if (verdict === "upToDate") return { step: "download", verdict };
       const named = validator === undefined ? { release } : { release, validator };
       const downloaded = { ...named, size, sha256, at: this.#at() };
       const { verified: _, ...rest } = before;
       writeState(this.#folder, { ...rest, downloaded });
-      return { step: "download", verdict: "downloaded", size, sha256, from, bytes, ms };
+      const again = retransmissions === undefined ? {} : { retransmissions };
+      return { step: "download", verdict: "downloaded", size, sha256, from, bytes, ms, ...again };
     });
   }
 

@@ -1,7 +1,7 @@
 import { createPublicKey } from "node:crypto";
 import { resolve } from "node:path";
 import { UsageError } from "../../emulator/kernel/errors.ts";
-import { keysOf, signerOf, trustOf } from "../system/pull-run.ts";
+import { keysOf, type PullRunOptions, signerOf, trustOf } from "../system/pull-run.ts";
 import { deviceSettings } from "../system/settings.ts";
 import { updateSystem } from "../system/systems.ts";
 import { type DeviceConfig, newDeviceId, type TargetConfig } from "./device-config.ts";
@@ -9,27 +9,27 @@ import { type DeviceConfig, newDeviceId, type TargetConfig } from "./device-conf
 const SIZE_MAX = 64 * 1024 * 1024;
 
 /** What `otabench device init` was told. */
-export interface SetUpOptions {
-  readonly system: string;
-  /** "scheme://host:port" or "host:port". */
-  readonly server: string;
-  /** Path, target or file, in the words of the system. */
-  readonly name?: string | undefined;
-  /** Paths of PEM files; those of the keys, if left out. */
-  readonly ca?: string | undefined;
-  readonly signer?: string | undefined;
-  readonly certificate?: string | undefined;
-  readonly key?: string | undefined;
-  readonly keysDir?: string | undefined;
-  readonly seed?: string | undefined;
-  readonly tls12: boolean;
-  readonly sizeMax?: number | undefined;
-  /** x.y.z */
-  readonly current?: string | undefined;
-  /** Path of the file that releases are put in the place of; or of a vehicle file. */
+export interface SetUpOptions
+  extends Pick<
+    PullRunOptions,
+    | "system"
+    | "server"
+    | "name"
+    | "ca"
+    | "signer"
+    | "certificate"
+    | "key"
+    | "keysDir"
+    | "seed"
+    | "tls12"
+    | "wait"
+    | "sizeMax"
+    | "current"
+    | "vehicle"
+    | "ecu"
+  > {
+  /** Path of the file that releases are put in the place of. */
   readonly target?: string | undefined;
-  readonly vehicle?: string | undefined;
-  readonly ecu?: string | undefined;
   /** Random, if left out. */
   readonly id?: string | undefined;
 }

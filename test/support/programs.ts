@@ -8,10 +8,12 @@ export const PYTHON3 = "/usr/bin/python3";
 interface OptionalProgram {
   /** What suites call it. */
   readonly name: string;
-  /** The Debian package that brings it. */
+  /** The Debian package, or packages, that bring it. */
   readonly debianPackage: string;
   /** A module to be imported by {@link PYTHON3}; otherwise `name` is looked up on the path. */
   readonly pythonModule?: string;
+  /** A library to be compiled against, as pkg-config knows it. */
+  readonly library?: string;
 }
 
 /** Every program that a suite may use and that is not brought by `npm ci`. */
@@ -26,6 +28,11 @@ export const OPTIONAL_PROGRAMS: readonly OptionalProgram[] = [
   { name: "python3-scapy", debianPackage: "python3-scapy", pythonModule: "scapy" },
   { name: "python3-cryptography", debianPackage: "python3-cryptography", pythonModule: "cryptography" },
   { name: "python3-intelhex", debianPackage: "python3-intelhex", pythonModule: "intelhex" },
+  {
+    name: "ngtcp2",
+    debianPackage: "gcc libc6-dev pkg-config libngtcp2-dev libngtcp2-crypto-gnutls-dev libgnutls28-dev",
+    library: "libngtcp2_crypto_gnutls",
+  },
 ];
 
 const found = new Map<string, boolean>();
@@ -39,7 +46,7 @@ export function hasProgram(name: string): boolean {
   if (known !== undefined) return known;
   const program = OPTIONAL_PROGRAMS.find((candidate) => candidate.name === name);
   if (program === undefined) throw new Error(`${name} is not in test/support/programs.ts`);
-  const there = program.pythonModule === undefined ? isOnPath(name) : canImport(program.pythonModule);
+  const there = isThere(program);
   found.set(name, there);
   return there;
 }
@@ -48,6 +55,12 @@ export function hasProgram(name: string): boolean {
 export function missingText(name: string): string {
   const program = OPTIONAL_PROGRAMS.find((candidate) => candidate.name === name);
   return `${name} is missing (apt-get install ${program?.debianPackage ?? name})`;
+}
+
+function isThere({ name, pythonModule, library }: OptionalProgram): boolean {
+  if (pythonModule !== undefined) return canImport(pythonModule);
+  if (library !== undefined) return isOnPath("gcc") && isOnPath("pkg-config") && canLink(library);
+  return isOnPath(name);
 }
 
 function isOnPath(name: string): boolean {
@@ -59,6 +72,15 @@ function isOnPath(name: string): boolean {
       return false;
     }
   });
+}
+
+function canLink(library: string): boolean {
+  try {
+    execFileSync("pkg-config", ["--exists", library], { stdio: "ignore", timeout: 30_000 });
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 function canImport(module: string): boolean {

@@ -57,14 +57,14 @@ export function connectOld(port: number, options: object = {}): QuicClientSessio
 /**
  * A client that behaves as the original does: all events of the connection go through one queue, each must be one whole
  * PDU, and an empty event kills it too. (The library hands over what one packet brought as one event, mostly.)
- * @param splits it cuts events into PDUs, where that is not what is looked at
+ * @param splits it cuts events into PDUs, where that is not what is looked at @param quic options of the library
  */
 export async function oldClient(
   port: number,
   versions = { protocol: "2.0.0", firmware: "1.0.0" },
-  { splits = false } = {},
+  { splits = false, quic = {} }: { splits?: boolean; quic?: object } = {},
 ): Promise<OldClientResult> {
-  const session = connectOld(port);
+  const session = connectOld(port, quic);
   const { promise, resolve } = Promise.withResolvers<OldClientResult>();
   const parts: Buffer[] = [];
   const events: Buffer[] = [];

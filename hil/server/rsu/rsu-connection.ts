@@ -1,3 +1,4 @@
+import { setTimeout as pause } from "node:timers/promises";
 import type { QuicServerSession, QuicStream } from "@currentspace/http3";
 import type { Instant } from "../../../emulator/kernel/time.ts";
 import { encodePdu, RsuType } from "../../../gateway/source/rsu/pdu.ts";
@@ -51,6 +52,7 @@ export class RsuConnection {
   readonly #sender: PacedSender;
   #target: string | undefined;
   #timer: NodeJS.Timeout | undefined;
+  #isClosing = false;
   #isClosed = false;
 
   constructor(session: QuicServerSession, host: ConnectionHost) {
@@ -74,7 +76,12 @@ export class RsuConnection {
     this.#handle({ type: "published" });
   }
 
-  close(): void {
+  /** Data under way end with a FIN of its own first: the original dies of that, and would wait for ever without. */
+  async close(): Promise<void> {
+    if (this.#isClosing) return;
+    this.#isClosing = true;
+    for (const { stream } of this.#lanes.values()) stream.end();
+    if (this.#lanes.size > 0) await pause(LINGER_MS);
     if (!this.#isClosed) this.#session.close(1, "gone");
   }
 
@@ -129,7 +136,7 @@ export class RsuConnection {
         this.#host.tell(output.event);
         return;
       case "close":
-        setTimeout(() => this.close(), LINGER_MS);
+        void pause(LINGER_MS).then(() => this.close());
     }
   }
 
@@ -147,7 +154,7 @@ export class RsuConnection {
 
   async #send(lane: Lane, segment: Segment): Promise<void> {
     const { exchange, data, length, paced, last } = segment;
-    if (this.#isClosed) return;
+    if (this.#isClosing || this.#isClosed) return;
     if (lane.death !== undefined && lane.sent + length > lane.death) {
       this.#die(lane, segment, lane.death - lane.sent);
       return;
@@ -170,7 +177,7 @@ export class RsuConnection {
   #die(lane: Lane, { data }: Segment, bytes: number): void {
     const whole = this.#cut(data, bytes);
     lane.stream.end(Buffer.concat([whole, data.subarray(0, 20)]));
-    setTimeout(() => this.close(), LINGER_MS);
+    void pause(LINGER_MS).then(() => this.close());
   }
 
   #cut(data: Uint8Array, bytes: number): Uint8Array {

@@ -102,11 +102,11 @@ class FirmwareServer implements RsuServerHandle {
 
   setFaults(faults: readonly ServerFault[]): void {
     this.#faults = new FaultSet(faults);
-    if (this.#isGone()) for (const connection of this.#connections) connection.close();
+    if (this.#isGone()) for (const connection of this.#connections) void connection.close();
   }
 
   async close(): Promise<void> {
-    for (const connection of this.#connections) connection.close();
+    await Promise.all([...this.#connections].map((connection) => connection.close()));
     await Promise.all(this.#listeners.splice(0).map((listener) => listener.close().catch(() => {})));
   }
 

@@ -1,3 +1,6 @@
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
 import { Prng } from "../../../../emulator/kernel/prng.ts";
 import type { HostAnswer, RsuRequest } from "../../../../gateway/source/host-request.ts";
@@ -14,7 +17,6 @@ import {
   segmentsOf,
   startOldServer,
 } from "../../../support/rsu-peer.ts";
-import { startUdpProxy } from "../../../support/udp-proxy.ts";
 
 const { certificate, privateKey, ca } = testTls();
 const open: { close(): Promise<void> }[] = [];
@@ -51,6 +53,46 @@ const bodyOf = (answers: readonly HostAnswer[]): Buffer =>
   Buffer.concat(answers.flatMap((answer) => (answer.type === "body" ? [answer.data] : [])));
 const bytes = (length: number): Uint8Array => new Prng(`firmware ${length}`).bytes(length);
 
+interface StreamFrame {
+  readonly stream_id: number;
+  readonly offset: number;
+  readonly length: number;
+  readonly fin: boolean;
+}
+
+/** The STREAM frames of each packet that a client got, as the library's own log (qlog) has them. */
+function receivedPackets(folder: string): StreamFrame[][] {
+  const [name = ""] = readdirSync(folder);
+  const lines = readFileSync(join(folder, name), "utf8").split("\n");
+  return lines.flatMap((line) => {
+    if (!line.includes('"quic:packet_received"')) return [];
+    const { data } = JSON.parse(line.slice(line.indexOf("{"))) as {
+      data: { frames: ({ frame_type: string } & QlogStream)[] };
+    };
+    const frames = data.frames.filter(({ frame_type }) => frame_type === "stream");
+    return frames.length === 0 ? [] : [frames.map(streamFrame)];
+  });
+}
+
+/** Of the data: what begins where all before it has come, or beyond. */
+function isNews(): (frame: StreamFrame) => boolean {
+  let end = 0;
+  return ({ stream_id, offset, length }) => {
+    if (stream_id !== 1 || offset < end) return false;
+    end = offset + length;
+    return true;
+  };
+}
+
+type QlogStream = Partial<StreamFrame> & { readonly raw?: { readonly payload_length?: number } };
+
+const streamFrame = ({ stream_id = -1, offset = 0, length, fin = false, raw }: QlogStream): StreamFrame => ({
+  stream_id,
+  offset,
+  length: length ?? raw?.payload_length ?? -1,
+  fin,
+});
+
 describe("a client of the original's kind", () => {
   // the library under this client may hand over two packets as one event when the machine is busy
   it.each([1, 511, 512, 513])("gets %i bytes from our server, one PDU in each event", { retry: 3 }, async (length) => {
@@ -62,20 +104,30 @@ describe("a client of the original's kind", () => {
     expect(events.slice(1, 1 + Math.ceil(length / 512))).toEqual(segmentsOf(bytes(length)));
   });
 
-  it.each([15_960, 100_000])(
-    "gets %i bytes from our server, no two PDUs in one packet and none in two",
+  it.each([1, 512, 15_960, 100_000, 1_000_000])(
+    "gets %i bytes from our server in STREAM frames of one whole PDU each, one in a packet, in order",
     async (length) => {
       const { port } = await serve(bytes(length));
-      const proxy = await startUdpProxy(port);
-      open.push(proxy);
-      const { firmware } = await oldClient(proxy.port, { protocol: "2.0.0", firmware: "1.0.0" }, { splits: true });
+      const qlogDir = mkdtempSync(join(tmpdir(), "otabench-qlog-"));
+      open.push({ close: async () => rmSync(qlogDir, { recursive: true }) });
+      const quic = { qlogDir, qlogLevel: "extra" };
+      const { firmware } = await oldClient(port, { protocol: "2.0.0", firmware: "1.0.0" }, { splits: true, quic });
       expect(firmware.equals(bytes(length))).toBe(true);
-      const segments = Math.ceil(length / 512);
-      const long = proxy.fromServer.filter((size) => size >= 764 && size < 764 + 80);
-      // longer ones are of the handshake, before the data, or probe for the largest packet that gets through
-      const data = proxy.fromServer.slice(proxy.fromServer.indexOf(long[0] ?? 0));
-      expect(data.filter((size) => size > 1400 && size % 764 < 80 * Math.floor(size / 764) && size < 4000)).toEqual([]);
-      expect(long.length).toBeGreaterThanOrEqual(segments - 1);
+      const packets = receivedPackets(qlogDir);
+      for (const frames of packets) expect(frames.length).toBeLessThanOrEqual(1);
+      // what was sent twice, because an acknowledgement was late, gives no event twice
+      const frames = packets.flat().filter(isNews());
+      const segments = segmentsOf(bytes(length));
+      let offset = 0;
+      const whole = segments.map((segment, index) => {
+        const at = offset;
+        offset += segment.length;
+        return { offset: at, length: segment.length, fin: index === segments.length - 1 };
+      });
+      expect(frames.map(({ offset, length, fin }) => ({ offset, length, fin }))).toEqual(whole);
+      // before the last segment no event is empty: a FIN of its own would be one
+      const [ack] = packets.flat();
+      expect(ack).toMatchObject({ stream_id: 0, offset: 0, fin: false });
     },
   );
 

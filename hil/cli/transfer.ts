@@ -1,0 +1,26 @@
+import { BenchError, UsageError } from "../../emulator/kernel/errors.ts";
+import { type CommandArgs, type CommandIo, ExitCode, flagOption } from "./command.ts";
+
+/** What the server or a release does wrong is no fault of the command line, nor of this machine. @returns exit code */
+export async function beforeServer(args: CommandArgs, io: CommandIo, work: () => Promise<number>): Promise<number> {
+  try {
+    return await work();
+  } catch (error) {
+    if (!(error instanceof BenchError) || error instanceof UsageError) throw error;
+    const { code, message } = error;
+    io.stderr.write(`otabench: ${code}: ${message}\n`);
+    if (flagOption(args, "json")) io.stdout.write(`${JSON.stringify({ error: { code, message } })}\n`);
+    return ExitCode.Failed;
+  }
+}
+
+/** How many bytes have come, on a terminal; drawn again at most ten times a second, and overwritten by what comes next. */
+export function byteProgress(args: CommandArgs, io: CommandIo): (received: number) => void {
+  if (!io.isTty || flagOption(args, "json") || flagOption(args, "quiet")) return () => {};
+  let drawn = Number.NEGATIVE_INFINITY;
+  return (received) => {
+    if (io.now() - drawn < 100) return;
+    drawn = io.now();
+    io.stdout.write(`\r${received} bytes\r`);
+  };
+}
