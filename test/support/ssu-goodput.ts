@@ -4,9 +4,9 @@ import { SSU_DEFAULTS } from "../../gateway/source/ssu/ssu-config.ts";
 import { SsuWorld } from "./ssu-link.ts";
 
 /** The link of the comparison: there and back, and bits a second each way. */
-export const ROUND_TRIP_S = 0.05;
-export const RATE = 10e6;
-export const LENGTH = 8 * 1024 * 1024;
+const ROUND_TRIP_S = 0.05;
+const RATE = 10e6;
+const LENGTH = 8 * 1024 * 1024;
 
 /** Of UDP over IPv4, and of this protocol without and with security. */
 const IP_UDP = 28;
