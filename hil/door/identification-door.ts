@@ -1,4 +1,5 @@
 import { createSocket, type Socket } from "node:dgram";
+import { lookup } from "node:dns/promises";
 import { once } from "node:events";
 import { LinkError } from "../../emulator/kernel/errors.ts";
 import { encodeDoip } from "../../emulator/wire/doip.ts";
@@ -25,7 +26,8 @@ export interface IdentificationDoor {
 
 /** @throws {LinkError} "DOOR_UNAVAILABLE" when the port can't be had */
 export async function openIdentificationDoor(options: IdentificationOptions): Promise<IdentificationDoor> {
-  const { host, port, identity, powered } = options;
+  const { host, port, identity, powered, announceTo } = options;
+  if (announceTo !== undefined) await find(announceTo.host);
   const socket = createSocket({ type: host.includes(":") ? "udp6" : "udp4" });
   try {
     socket.bind(port, host);
@@ -48,6 +50,14 @@ export async function openIdentificationDoor(options: IdentificationOptions): Pr
       await closed;
     },
   };
+}
+
+async function find(host: string): Promise<void> {
+  try {
+    await lookup(host);
+  } catch (cause) {
+    throw new LinkError("DOOR_UNAVAILABLE", `doip: nobody to announce to: ${(cause as Error).message}`, { cause });
+  }
 }
 
 function announce(socket: Socket, { identity, powered, announceTo }: IdentificationOptions): () => void {

@@ -92,6 +92,23 @@ describe("a record log", () => {
     }
   });
 
+  it("does not take a record of which any one bit is another", () => {
+    const flash = fresh();
+    const log = reopened(flash);
+    const now = store(log, 1, RUN_START);
+    store(log, 2, now);
+    const page = GEOMETRY.address + GEOMETRY.pageSize;
+    const whole = flash.read(page, GEOMETRY.pageSize).slice();
+    for (let bit = 0; bit < 8 * GEOMETRY.pageSize; bit++) {
+      const changed = whole.slice();
+      changed[bit >> 3] = (changed[bit >> 3] as number) ^ (1 << (bit & 7));
+      flash.place(page, changed);
+      expect(reopened(flash).current).toEqual(Uint8Array.of(1));
+    }
+    flash.place(page, whole);
+    expect(reopened(flash).current).toEqual(Uint8Array.of(2));
+  });
+
   it("goes the same way after save and load into another log on the same cells", () => {
     const flash = fresh();
     const log = reopened(flash);

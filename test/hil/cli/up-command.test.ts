@@ -37,6 +37,12 @@ describe("otabench up", () => {
     expect(err).toContain("FILE_UNWRITABLE");
   });
 
+  it("does not begin when there is nobody to announce to", async () => {
+    const { code, out, err } = await up("--doip", "0", "--announce", "no-such-host.invalid:13400", "--for", "0.1");
+    expect([code, out]).toEqual([3, ""]);
+    expect(err).toContain("DOOR_UNAVAILABLE");
+  });
+
   it.each(["SIGINT", "SIGTERM", "SIGHUP"] as const)("ends well at %s, and says what came of it", async (signal) => {
     const io = keptIo();
     const command = upCommand(async (vehicle, { stop }) => {
