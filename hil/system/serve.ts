@@ -4,6 +4,7 @@ import { UsageError } from "../../emulator/kernel/errors.ts";
 import { packVersion } from "../../emulator/wire/version.ts";
 import { readKeys } from "../crypto/key-files.ts";
 import { type KeySet, makeKeys } from "../crypto/keys.ts";
+import { isPrivateKey } from "../crypto/private-key.ts";
 import { FileError } from "../record/record-error.ts";
 import { signRelease } from "../release/build-release.ts";
 import { deviceSettings } from "./settings.ts";
@@ -113,10 +114,6 @@ function publicationOf(text: string, { version, sign }: ServeOptions, keys: KeyS
     ...(equals >= 0 && { name: text.slice(0, equals) }),
   };
 }
-
-/** PEM, of whichever kind. (RFC 7468, 10 and 11; RFC 5915, 4) */
-const isPrivateKey = (file: Uint8Array): boolean =>
-  /-----BEGIN [A-Z ]*PRIVATE KEY-----/.test(Buffer.from(file).toString("latin1"));
 
 function readBytes(path: string): Buffer {
   try {

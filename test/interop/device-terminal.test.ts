@@ -22,7 +22,14 @@ interface Session {
 /** Somebody at a terminal who waits for a text, types another, and so on. */
 async function typing(words: readonly string[], dialogue: readonly (readonly [string, string])[]): Promise<Session> {
   const command = [process.execPath, MAIN, "device", ...words, "--state", rig.state];
-  const child = spawn(PYTHON3, [SESSION, "/bin/sh", "-c", '"$@"; code=$?; stty -a; exit $code', "sh", ...command]);
+  const child = spawn(PYTHON3, [
+    SESSION,
+    "/bin/sh",
+    "-c",
+    'trap : INT; "$@"; code=$?; stty -a; exit $code',
+    "sh",
+    ...command,
+  ]);
   let [out, err] = ["", ""];
   child.stdout.on("data", (data) => (out += String(data)));
   child.stderr.on("data", (data) => (err += String(data)));
@@ -66,6 +73,25 @@ describeWithJudge("python3", "otabench device on a terminal", () => {
     expect(setUp.screen + used.screen).not.toContain("t0p");
     expect(new Uint8Array(readFileSync(rig.target))).toEqual(file);
     expect(readFileSync(join(rig.state, "audit.ndjson"), "utf8")).not.toContain("t0p");
+  }, 120_000);
+
+  it("stops what it does at ^C, and not the menu", async () => {
+    rig = await DeviceRig.start({ faults: [{ name: "slow", bytesPerSecond: 100_000 }] });
+    rig.publish(new Prng("slow").bytes(5_000_000));
+    await rig.init();
+    const who = ["--user", "admin", "--password-file", join(rig.folder, "password")];
+    const { screen, code } = await typing(
+      ["menu", ...who],
+      [
+        ["admin> ", "download\r"],
+        [" bytes\r", "\u0003"],
+        ["PULL_STOPPED", ""],
+        ["admin> ", "status\r"],
+        ["admin> ", "quit\r"],
+      ],
+    );
+    expect(screen).toMatch(/65536 bytes/);
+    expect(code).toBe(0);
   }, 120_000);
 
   it("gives the terminal back as it was when a password is given up", async () => {

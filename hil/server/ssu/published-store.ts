@@ -6,6 +6,7 @@ import type { FileStore, OpenFile } from "./file-store.ts";
 /** Files that were put there to be fetched, and no others; nothing is taken in. They may be spoilt on their way. */
 export class PublishedStore implements FileStore {
   readonly #files = new Map<string, Uint8Array>();
+  readonly #digests = new WeakMap<Uint8Array, Uint8Array>();
   #faults = new FaultSet([]);
 
   publish(name: string, file: Uint8Array): void {
@@ -29,10 +30,11 @@ export class PublishedStore implements FileStore {
     const whole = this.#files.get(name);
     if (whole === undefined) return undefined;
     const faults = this.#faults;
-    const file = whole.subarray(0, faults.find("truncateTo", name)?.length);
+    const length = faults.find("truncateTo", name)?.length;
+    const file = length === undefined ? whole : whole.subarray(0, length);
     const turned = faults.find("corruptByteAt", name)?.offset;
     return {
-      facts: { name, size: file.length, digest: new Uint8Array(createHash("sha256").update(file).digest()) },
+      facts: { name, size: file.length, digest: this.#digestOf(file) },
       read(offset, length) {
         const data = file.slice(offset, offset + length);
         const at = (turned ?? -1) - offset;
@@ -50,5 +52,11 @@ export class PublishedStore implements FileStore {
 
   receive(): undefined {
     return undefined;
+  }
+
+  #digestOf(file: Uint8Array): Uint8Array {
+    const digest = this.#digests.get(file) ?? new Uint8Array(createHash("sha256").update(file).digest());
+    this.#digests.set(file, digest);
+    return digest;
   }
 }

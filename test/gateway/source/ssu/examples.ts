@@ -66,7 +66,7 @@ interface Wire {
 }
 
 /** What both channels say until neither has anything more to say. */
-function handshake(client: SecureChannel, server: SecureChannel): [Wire, Wire] {
+export function handshake(client: SecureChannel, server: SecureChannel): [Wire, Wire] {
   const wires: [Wire, Wire] = [
     { records: [], protection: undefined, ticket: undefined },
     { records: [], protection: undefined, ticket: undefined },
@@ -135,7 +135,7 @@ interface Ends {
 const tickets = new TicketIssuer(nodeSsuCrypto(counting(0xc0)));
 
 /** Both ends of a handshake. @param first bytes that are random for them: the client's, the server's */
-function ends(first: readonly [number, number], ticket?: SsuTicket): Ends {
+export function ends(first: readonly [number, number], ticket?: SsuTicket): Ends {
   const labels = new Map<string, string>();
   const crypto = noting(first[0], labels);
   const read = (name: string): string => readFileSync(`${FOLDER}/${name}`, "utf8");
