@@ -30,7 +30,7 @@ export function ownServerSide(settings: SourceSettings, tls: TlsMaterial): Serve
   const [scheme] = system.server.split("//");
   return {
     ...deviceOf(system, tls),
-    driver: makeDriver(),
+    driver: system.makeDriver?.() ?? makeDriver(),
     routes,
     async serve(publication, faults) {
       const { certificate, privateKey } = faults.some(({ fault }) => fault === "wrongCa") ? makeTls() : tls;
@@ -73,7 +73,7 @@ export function foreignServerSide(settings: SourceSettings, { url, ca, tlsMin }:
   const system = updateSystem(there.system === "https" ? { ...there, tlsMin } : there);
   return {
     ...deviceOf(system, { ca }),
-    driver: makeDriver(),
+    driver: system.makeDriver?.() ?? makeDriver(),
     routes: new Map(),
     async serve(_, faults) {
       const ours = faults.find(({ fault }) => VICTIMS[fault] === "server");
