@@ -40,6 +40,8 @@ export interface ExchangeSystem {
   request(wanted: Wanted): HostRequest;
   /** The version that the device tells; "" for a system that does not ask. */
   versionOf(inventory: Inventory): string;
+  /** Tells the server how the installation of what it gave ended; left out by systems without reports. */
+  report?(verdict: string): HostRequest;
   /** What the release is called, where the server does not say. */
   readonly release: string;
 }
@@ -68,7 +70,8 @@ type State =
       readonly signature: DetachedSignature | undefined;
     }
   /** A look that has its offer, and waits for the end of its answer. */
-  | { readonly name: "looked"; readonly request: number; readonly offer: Offer };
+  | { readonly name: "looked"; readonly request: number; readonly offer: Offer }
+  | { readonly name: "reporting"; readonly request: number };
 
 /** Plain data: all that an {@link ExchangeSource} remembers. */
 export interface ExchangeSourceState {
@@ -76,6 +79,8 @@ export interface ExchangeSourceState {
   readonly requests: number;
   /** What the device has, as it was told when it looked. */
   readonly version: string;
+  /** A file has been handed over, and how it went has not been told. */
+  readonly owesReport: boolean;
 }
 
 const DEFAULTS = {
@@ -98,6 +103,7 @@ export class ExchangeSource implements UpdateSource {
   #state: State = { name: "idle" };
   #requests = 0;
   #version: string;
+  #owesReport = false;
 
   /** @throws {UsageError} for limits that can't be */
   constructor(does: ExchangeSystem, limits: ExchangeLimits) {
@@ -131,7 +137,7 @@ export class ExchangeSource implements UpdateSource {
         if (this.#state.name !== "idle") this.#finish({ type: "cancelled" });
         return;
       case "report":
-        this.#outputs.push({ type: "reported" }); // this system has none
+        this.#report(input.verdict);
         return;
       case "answer":
         this.#answered(input.request, input.answer, now);
@@ -152,13 +158,15 @@ export class ExchangeSource implements UpdateSource {
   }
 
   save(): ExchangeSourceState {
-    return { state: this.#state, requests: this.#requests, version: this.#version };
+    const [state, requests, version, owesReport] = [this.#state, this.#requests, this.#version, this.#owesReport];
+    return { state, requests, version, owesReport };
   }
 
-  load({ state, requests, version }: ExchangeSourceState): void {
+  load({ state, requests, version, owesReport }: ExchangeSourceState): void {
     this.#state = state;
     this.#requests = requests;
     this.#version = version;
+    this.#owesReport = owesReport;
     this.#outputs.length = 0;
   }
 
@@ -187,6 +195,19 @@ export class ExchangeSource implements UpdateSource {
     this.#outputs.push({ type: "request", request, what: this.#request(task) });
   }
 
+  /** Only what was fetched here is reported, and once. */
+  #report(verdict: string): void {
+    const what = this.#owesReport && this.#state.name === "idle" ? this.#does.report?.(verdict) : undefined;
+    if (what === undefined) {
+      this.#outputs.push({ type: "reported" });
+      return;
+    }
+    this.#owesReport = false;
+    const request = this.#requests++;
+    this.#state = { name: "reporting", request };
+    this.#outputs.push({ type: "request", request, what });
+  }
+
   #request(task: Task): HostRequest {
     const transfer = task.name === "fetch" ? task.transfer : undefined;
     const of = transfer?.offer.validator;
@@ -201,9 +222,8 @@ export class ExchangeSource implements UpdateSource {
   #answered(request: number, answer: HostAnswer, now: Instant): void {
     const state = this.#state;
     if (state.name === "idle" || state.name === "backingOff" || state.request !== request) return;
-    if (state.name === "looked") {
-      // the offer stands, however the connection ends
-      if (answer.type === "end" || answer.type === "failed") this.#finish({ type: "offer", offer: state.offer });
+    if (state.name === "looked" || state.name === "reporting") {
+      this.#closing(state, answer);
     } else if (answer.type === "failed") {
       this.#again(
         state.task,
@@ -219,6 +239,12 @@ export class ExchangeSource implements UpdateSource {
       if (answer.type !== "head") throw new InvariantError(`${answer.type} of request ${request} before its head`);
       this.#head(state, answer.status, answer.headers, now);
     }
+  }
+
+  /** The offer stands, however the connection ends; and whether a report was heard or not, there is nothing to be done. */
+  #closing(state: State & { name: "looked" | "reporting" }, { type }: HostAnswer): void {
+    if (type !== "end" && type !== "failed") return;
+    this.#finish(state.name === "looked" ? { type: "offer", offer: state.offer } : { type: "reported" });
   }
 
   #head(
@@ -258,8 +284,8 @@ export class ExchangeSource implements UpdateSource {
   ): void {
     const { transfer } = task;
     const before = transfer.offer;
-    const other =
-      offer.validator !== before.validator || offer.size !== before.size || offer.release !== before.release;
+    const isOtherSize = before.size !== undefined && offer.size !== before.size;
+    const other = offer.validator !== before.validator || isOtherSize || offer.release !== before.release;
     if (other && transfer.changed) {
       const reason = "the firmware changed on the server again while it was being fetched";
       this.#fail(failure("SOURCE_CHANGED", reason, true));
@@ -300,7 +326,12 @@ export class ExchangeSource implements UpdateSource {
     if (wrong !== undefined) this.#fail(wrong);
     else if (offer.size !== undefined && offer.size !== received)
       this.#fail(protocolFailure(`${received} bytes where ${offer.size} were announced`, this.#does.clause));
-    else this.#outputs.push({ type: "fetched", size: received, ...(signature !== undefined && { signature }) });
+    else this.#fetched({ type: "fetched", size: received, ...(signature !== undefined && { signature }) });
+  }
+
+  #fetched(output: SourceOutput & { type: "fetched" }): void {
+    this.#owesReport = true;
+    this.#outputs.push(output);
   }
 
   /** Begins the exchange again later, if that is any use and there are tries left. */

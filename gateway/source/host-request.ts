@@ -2,7 +2,7 @@
 export interface HttpRequest {
   readonly kind: "http";
   readonly method: "GET" | "HEAD" | "POST";
-  /** An https URL. */
+  /** An https URL; an http one where something else proves what comes. */
   readonly url: string;
   readonly headers: Readonly<Record<string, string>>;
   readonly body?: Uint8Array;
@@ -38,6 +38,35 @@ export interface RsuRequest {
   readonly bodyMax: number;
 }
 
+/** One piece of a device's life under a server of the srup system; its session goes on between them. */
+export interface SrupRequest {
+  readonly kind: "srup";
+  /** "look": register and join if that has not been done, and wait for an update. "report": how installing it went. */
+  readonly method: "look" | "fetch" | "report";
+  /** The key service, "http://host:port" or "https://host:port". */
+  readonly url: string;
+  /** Tells devices of one process apart. */
+  readonly device: string;
+  readonly join: "simple" | "human" | "observed";
+  /** Identity of the device that confirms an observed join. */
+  readonly observer?: string;
+  /** What is answered to a server that asks who we are. */
+  readonly identification: string;
+  /** How long an update is waited for after the join, milliseconds. */
+  readonly waitMs: number;
+  /** How long a join may take, and the order to install what was fetched, milliseconds. */
+  readonly patienceMs: number;
+  /** Folder where identity, keys and numbers are kept; left out, the device is a new one in every process. */
+  readonly state?: string;
+  /** The byte that is missing first, of the content with that SHA-256. */
+  readonly resume?: { readonly from: number; readonly of: string };
+  /** Of a report: how the installation ended. */
+  readonly verdict?: string;
+  /** Certificates that those of https services must lead to, PEM. */
+  readonly ca: string;
+  readonly bodyMax: number;
+}
+
 /** One exchange with a server of the ssu system, on a stream of its own. */
 export interface SsuRequest {
   readonly kind: "ssu";
@@ -66,7 +95,7 @@ export interface SsuRequest {
  * Each kind is one exchange with one server: `url` says which ("scheme://host:port", and what there), `method` what is
  * wanted, `bodyMax` how much of an answer is taken. Everything else is the kind's own.
  */
-export type HostRequest = HttpRequest | RsuRequest | SsuRequest;
+export type HostRequest = HttpRequest | RsuRequest | SrupRequest | SsuRequest;
 export type HostKind = HostRequest["kind"];
 
 /**
@@ -82,7 +111,8 @@ export type HostAnswer =
   /** `code`: "HOST_REFUSED", "HOST_TIMEOUT", "HOST_RESET", "HOST_TLS_UNTRUSTED", "HOST_TLS", "HOST_PROTOCOL" (against the
    *  protocol), "HOST_BODY_TOO_LONG", "HOST_FAILED"; of rsu also "HOST_SILENT" (no answer, as the original rejects),
    *  "HOST_PEER" (the server says that it can't go on), "HOST_DEVICE_REFUSED" (it does not trust our certificate),
-   *  "HOST_UNSUPPORTED" (no QUIC on this machine). */
+   *  "HOST_UNSUPPORTED" (no QUIC on this machine); of srup also
+   *  "HOST_DIGEST" (the file is not the one that the server's message names). */
   | { readonly type: "failed"; readonly code: string; readonly reason: string };
 
 /** Length of a whole piece of body, bytes. */
@@ -95,6 +125,10 @@ export const BODY_PIECE_LENGTH = 65_536;
 export function recordedRequest(request: HostRequest): string {
   const { method, url } = request;
   if (request.kind === "http") return JSON.stringify({ method, url, headers: request.headers });
+  if (request.kind === "srup") {
+    const { join, resume, verdict } = request;
+    return JSON.stringify({ method, url, join, resume, verdict });
+  }
   if (request.kind === "ssu") {
     const { name, resume, security } = request;
     return JSON.stringify({ method, url, name, resume, security });

@@ -35,6 +35,8 @@ export type SourceErrorCode =
   | "SOURCE_ENDED"
   /** The server does not trust the device's certificate, or wants one. */
   | "SOURCE_DEVICE_REFUSED"
+  /** What came is not what the server's signed message names by its digest; the server has been told. */
+  | "SOURCE_DIGEST"
   /** What the system needs can't be had on this machine. */
   | "SOURCE_UNSUPPORTED"
   | "SOURCE_FAILED";
@@ -82,6 +84,8 @@ export function hostFailure(code: string, reason: string, begun: boolean, clause
       return failure("SOURCE_ENDED", reason, true);
     case "HOST_DEVICE_REFUSED":
       return failure("SOURCE_DEVICE_REFUSED", reason, false);
+    case "HOST_DIGEST":
+      return failure("SOURCE_DIGEST", reason, false);
     case "HOST_UNSUPPORTED":
       return failure("SOURCE_UNSUPPORTED", reason, false);
     case "HOST_BODY_TOO_LONG":

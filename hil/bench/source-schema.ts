@@ -31,6 +31,30 @@ const rsu = z.strictObject({
   waitS: z.int().min(0).max(3_600).optional(),
 });
 
+const srup = z.strictObject({
+  system: z.literal("srup"),
+  /** The key service, as the vehicle knows it. */
+  server: z
+    .string()
+    .regex(/^https?:\/\//, "begins with neither http:// nor https://")
+    .default("https://localhost:8443"),
+  join: z.enum(["simple", "human", "observed"]).default("simple"),
+  /** Identity of the device that confirms an observed join; on the bench one is made. */
+  observer: z.string().optional(),
+  /** How long an update is waited for after the join. */
+  waitS: z.number().min(0.1).max(3_600).default(5),
+  /** How long the person, the observer and the order to install may take. */
+  patienceS: z.number().min(1).max(86_400).default(600),
+  /** Folder where the device's identity is kept; a new device each time without. */
+  state: z.string().optional(),
+  /** On the bench: whether the person says what is seen, or refuses or fails every join. */
+  operator: z.enum(["honest", "refuse", "fail"]).default("honest"),
+  /** On the bench: further devices of the same server that take the same update. */
+  others: z.int().min(0).max(8).default(0),
+  /** On the bench: the server waits until a home server asks for the update through a syndication device. */
+  syndicated: z.boolean().default(false),
+});
+
 const fileName = z.string().refine(isFileName, "is no name of a file");
 
 const ssu = z.strictObject({
@@ -47,13 +71,13 @@ const ssu = z.strictObject({
 });
 
 /** Which update system a vehicle gets its software from, and how. (docs/vehicles.md) */
-export const sourceSchema = z.discriminatedUnion("system", [https, rsu, ssu]);
+export const sourceSchema = z.discriminatedUnion("system", [https, rsu, srup, ssu]);
 
 export type SourceSettings = z.infer<typeof sourceSchema>;
 export type SystemName = SourceSettings["system"];
 export type SettingsOf<Name extends SystemName> = Extract<SourceSettings, { system: Name }>;
 
-export const SYSTEM_NAMES = ["https", "rsu", "ssu"] as const satisfies readonly SystemName[];
+export const SYSTEM_NAMES = ["https", "rsu", "srup", "ssu"] as const satisfies readonly SystemName[];
 
 /** What holds where nothing else is said. */
 export const defaultSource = (system: SystemName): SourceSettings => sourceSchema.parse({ system });

@@ -1,4 +1,5 @@
 import { createHash, createPublicKey, type KeyObject, randomBytes, sign } from "node:crypto";
+import type { CertificateRequest } from "./csr.ts";
 import {
   bitString,
   booleanTrue,
@@ -15,6 +16,7 @@ import {
 
 const DAY_MS = 86_400_000;
 const VALID_DAYS = 3650;
+const CLIENT_DAYS = 365;
 
 /** What a server's certificate says of itself. */
 export interface ServerCertificateOptions {
@@ -26,7 +28,8 @@ export interface ServerCertificateOptions {
 }
 
 interface CertificateFields {
-  readonly subject: string;
+  /** A common name, or a whole Name, DER. */
+  readonly subject: string | Uint8Array;
   readonly issuer: string;
   /** Whose certificate it is. */
   readonly key: KeyObject;
@@ -75,6 +78,13 @@ export function makeServerCertificate(
   return certificate({ subject: options.names?.[0] ?? "localhost", key, ...issuer, extensions, validFrom, validTo });
 }
 
+/** A client's certificate for whoever made the request, for a year. @returns PEM */
+export function signRequest(request: CertificateRequest, authority: { name: string; key: KeyObject }): string {
+  const { subject, publicKey: key } = request;
+  const validTo = new Date(Date.now() + CLIENT_DAYS * DAY_MS);
+  return certificate({ subject, issuer: authority.name, key, issuerKey: authority.key, extensions: [], validTo });
+}
+
 /** A version 3 certificate, valid from yesterday on, so that a clock that is a little late accepts it. (RFC 5280, 4.1) */
 function certificate(fields: CertificateFields): string {
   const now = Date.now();
@@ -86,9 +96,9 @@ function certificate(fields: CertificateFields): string {
     algorithm,
     nameOf(fields.issuer),
     sequence(utcTime(validFrom), utcTime(validTo)),
-    nameOf(fields.subject),
-    createPublicKey(fields.key).export({ format: "der", type: "spki" }),
-    tagged(0xa3, sequence(...fields.extensions)),
+    typeof fields.subject === "string" ? nameOf(fields.subject) : fields.subject,
+    publicKeyOf(fields.key).export({ format: "der", type: "spki" }),
+    ...(fields.extensions.length === 0 ? [] : [tagged(0xa3, sequence(...fields.extensions))]),
   );
   const signature = sign("sha256", toBeSigned, fields.issuerKey);
   const lines =
@@ -97,6 +107,8 @@ function certificate(fields: CertificateFields): string {
       .match(/.{1,64}/g) ?? [];
   return `-----BEGIN CERTIFICATE-----\n${lines.join("\n")}\n-----END CERTIFICATE-----\n`;
 }
+
+const publicKeyOf = (key: KeyObject): KeyObject => (key.type === "public" ? key : createPublicKey(key));
 
 /** Organisation "otabench" and a common name. */
 const nameOf = (commonName: string): Buffer =>

@@ -8,6 +8,7 @@ const Tag = {
   Null: 0x05,
   ObjectIdentifier: 0x06,
   Utf8String: 0x0c,
+  PrintableString: 0x13,
   UtcTime: 0x17,
   Sequence: 0x30,
   Set: 0x31,
@@ -26,6 +27,7 @@ export const sequence = (...items: readonly Uint8Array[]): Buffer => tagged(Tag.
 export const setOf = (item: Uint8Array): Buffer => tagged(Tag.Set, item);
 export const octetString = (data: Uint8Array): Buffer => tagged(Tag.OctetString, data);
 export const utf8String = (text: string): Buffer => tagged(Tag.Utf8String, Buffer.from(text, "utf8"));
+export const printableString = (text: string): Buffer => tagged(Tag.PrintableString, Buffer.from(text, "ascii"));
 export const nullValue = (): Buffer => tagged(Tag.Null);
 export const booleanTrue = (): Buffer => tagged(Tag.Boolean, Buffer.of(0xff));
 
@@ -56,3 +58,35 @@ export function objectIdentifier(dotted: string): Buffer {
 /** YYMMDDHHMMSSZ. @param date 1950 to 2049 (RFC 5280, 4.1.2.5.1) */
 export const utcTime = (date: Date): Buffer =>
   tagged(Tag.UtcTime, Buffer.from(`${date.toISOString().replace(/[-:T]/g, "").slice(2, 14)}Z`, "ascii"));
+
+/** One value as it was found. */
+export interface DerValue {
+  readonly tag: number;
+  readonly content: Uint8Array;
+  /** With its tag and length. */
+  readonly whole: Uint8Array;
+}
+
+/** The values that stand one behind the other. @throws {RangeError} for lengths that lead beyond the end */
+export function readDer(bytes: Uint8Array): DerValue[] {
+  const values: DerValue[] = [];
+  for (let at = 0; at < bytes.length; ) {
+    const first = byteAt(bytes, at + 1);
+    const lengthLength = first < 0x80 ? 0 : first & 0x7f;
+    if (lengthLength > 4) throw new RangeError("a length of more than 32 bits");
+    let length = lengthLength === 0 ? first : 0;
+    for (let index = 0; index < lengthLength; index++) length = length * 256 + byteAt(bytes, at + 2 + index);
+    const start = at + 2 + lengthLength;
+    if (start + length > bytes.length) throw new RangeError("a value that is longer than there are bytes");
+    const content = bytes.subarray(start, start + length);
+    values.push({ tag: byteAt(bytes, at), content, whole: bytes.subarray(at, start + length) });
+    at = start + length;
+  }
+  return values;
+}
+
+function byteAt(bytes: Uint8Array, at: number): number {
+  const byte = bytes[at];
+  if (byte === undefined) throw new RangeError("a value that is longer than there are bytes");
+  return byte;
+}

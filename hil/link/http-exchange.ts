@@ -1,4 +1,4 @@
-import type { ClientRequest, IncomingMessage } from "node:http";
+import { type ClientRequest, type IncomingMessage, request as startPlainRequest } from "node:http";
 import { type RequestOptions, request as startRequest } from "node:https";
 import { UsageError } from "../../emulator/kernel/errors.ts";
 import { BODY_PIECE_LENGTH, type HostAnswer, type HttpRequest } from "../../gateway/source/host-request.ts";
@@ -74,12 +74,13 @@ export class HttpExchange {
   #start(): ClientRequest | undefined {
     const { url, ca, body } = this.#request;
     // Node falls back to the public authorities when it is given none.
-    if (!ca.includes("-----BEGIN CERTIFICATE-----")) {
+    const isPlain = url.startsWith("http:");
+    if (!isPlain && !ca.includes("-----BEGIN CERTIFICATE-----")) {
       this.#failure = hostFailed("HOST_TLS_UNTRUSTED", "no certificate is given that the server's could lead to");
       return undefined;
     }
     try {
-      const outgoing = startRequest(url, this.#options());
+      const outgoing = (isPlain ? startPlainRequest : startRequest)(url, this.#options());
       outgoing.on("response", (incoming) => this.#respond(incoming));
       outgoing.on("error", (error) => this.#fail(failureOf(error)));
       outgoing.end(body);

@@ -30,7 +30,7 @@ export function ownServerSide(settings: SourceSettings, tls: TlsMaterial): Serve
   const system = updateSystem(settings);
   const routes = new Map<string, string>();
   const [scheme] = system.server.split("//");
-  const driver = makeDriver();
+  const driver = system.makeDriver?.() ?? makeDriver();
   let byServers: number | undefined;
   return {
     ...deviceOf(system, tls),
@@ -85,7 +85,7 @@ export function foreignServerSide(settings: SourceSettings, { url, ca, tlsMin }:
   // The vehicle knows it by this name, so that its certificate is checked for it, and asks for the same things.
   const there = { ...settings, server: url };
   const system = updateSystem(there.system === "https" ? { ...there, tlsMin } : there);
-  const driver = makeDriver();
+  const driver = system.makeDriver?.() ?? makeDriver();
   return {
     ...deviceOf(system, { ca }),
     driver,

@@ -89,7 +89,7 @@ class Puller {
   constructor(system: UpdateSystem, options: PullOptions) {
     this.#system = system;
     this.#options = options;
-    this.#driver = makeDriver();
+    this.#driver = system.makeDriver?.() ?? makeDriver();
     this.#gate = new HostGate(this.#driver, new Map(), (request, answer) =>
       this.#pump.push({ type: "answer", request, answer }),
     );

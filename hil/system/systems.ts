@@ -1,6 +1,7 @@
 import type { SourceSettings } from "../bench/source-schema.ts";
 import { httpsSystem } from "./https-system.ts";
 import { rsuSystem } from "./rsu-system.ts";
+import { srupSystem } from "./srup-system.ts";
 import { ssuSystem } from "./ssu-system.ts";
 import type { UpdateSystem } from "./update-system.ts";
 
@@ -11,6 +12,8 @@ export function updateSystem(settings: SourceSettings): UpdateSystem {
       return httpsSystem(settings);
     case "rsu":
       return rsuSystem(settings);
+    case "srup":
+      return srupSystem(settings);
     case "ssu":
       return ssuSystem(settings);
   }

@@ -1,5 +1,6 @@
 import type { UpdateSource } from "../../gateway/source/update-source.ts";
 import type { SystemName } from "../bench/source-schema.ts";
+import type { HostDriver } from "../link/host-driver.ts";
 import type { ServerFault } from "../server/server-faults.ts";
 
 /** What is put onto a server: a file and what proves its origin. */
@@ -62,6 +63,8 @@ export interface UpdateSystem {
   /** The server, and what is asked for there: for reports. */
   readonly peer: string;
   makeSource(trust: DeviceTrust): UpdateSource;
+  /** Carries out what that source asks for; one that knows all systems will do, if left out. */
+  makeDriver?(): HostDriver;
   /** @throws {LinkError} "LINK_REFUSED" when the port can't be had */
   startServer(options: ServerOptions): Promise<SystemServer>;
 }

@@ -22,6 +22,7 @@ export const OPTIONAL_PROGRAMS: readonly OptionalProgram[] = [
   { name: "curl", debianPackage: "curl" },
   { name: "openssl", debianPackage: "openssl" },
   { name: "srec_cat", debianPackage: "srecord" },
+  { name: "mosquitto", debianPackage: "mosquitto" },
   { name: "python3", debianPackage: "python3", pythonModule: "ssl" },
   { name: "python3-can", debianPackage: "python3-can", pythonModule: "can" },
   { name: "python3-serial", debianPackage: "python3-serial", pythonModule: "serial" },
@@ -64,7 +65,7 @@ function isThere({ name, pythonModule, library }: OptionalProgram): boolean {
 }
 
 function isOnPath(name: string): boolean {
-  return (process.env.PATH ?? "").split(delimiter).some((folder) => {
+  return [...(process.env.PATH ?? "").split(delimiter), "/usr/sbin"].some((folder) => {
     try {
       accessSync(join(folder, name), constants.X_OK);
       return true;

@@ -102,7 +102,7 @@ export interface DeviceUpdatesState {
   readonly open: Readonly<Record<string, { readonly token: string; readonly download: number }>>;
 }
 
-export interface PendingJoin {
+interface PendingJoin {
   readonly kind: JoinKind;
   readonly observer: string | undefined;
   readonly stage: "key" | "asked";

@@ -12,7 +12,7 @@ const PLAIN_LENGTH_MAX = 4111;
 const PKCS1_OVERHEAD = 11;
 
 /** The parts of an encrypted field: an AES key for the recipient's RSA key, and what is under it. */
-export interface Envelope {
+interface Envelope {
   readonly type: "envelope";
   readonly encryptedKey: Uint8Array;
   readonly iv: Uint8Array;
@@ -36,7 +36,7 @@ export interface EnvelopeSecrets {
   readonly padding: Uint8Array;
 }
 
-/** Total; all lengths are checked. Bytes behind the ciphertext are ignored. (docs/protocols/srup.md, Encrypted field) */
+/** Total; all lengths are checked. Bytes behind the ciphertext are ignored. (docs/protocols/srup.md, Encrypted field) @public */
 export function decodeEnvelope(bytes: Uint8Array): Envelope | MalformedEnvelope {
   const malformed = (reason: string): MalformedEnvelope => ({ type: "malformed", reason });
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
@@ -120,7 +120,7 @@ export function envelopeSecrets(publicKey: string, crypto: SrupCrypto, random: R
 }
 
 /** What can't be put into an envelope. */
-export class EnvelopeError extends UsageError {
+class EnvelopeError extends UsageError {
   override readonly code = "SRUP_ENVELOPE";
 }
 

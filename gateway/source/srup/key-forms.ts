@@ -21,6 +21,7 @@ export const restoredPem = (key: string): string =>
 /**
  * The eight characters by which the original names its key files: a Fletcher-32 of the identity's text whose two sums are
  * reduced once in 360 characters only.
+ * @public
  */
 export function shortName(identity: string): string {
   let low = 0;

@@ -89,7 +89,7 @@ export type SyndicationOutput =
   | { readonly type: "syndicatedC2Request"; readonly data: Uint8Array; readonly reqId: number }
   | { readonly type: "syndicationEnded"; readonly by: "home" | "foreign" };
 
-export interface PendingServerJoin {
+interface PendingServerJoin {
   readonly kind: JoinKind;
   /** The token that its answer will carry; hexadecimal. */
   readonly token: string;

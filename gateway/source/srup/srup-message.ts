@@ -2,14 +2,14 @@ import { UsageError } from "../../../emulator/kernel/errors.ts";
 import { type FieldKind, LAYOUTS, padLength, type SrupBody, SrupType, srupTypeOf, WITHDRAWN } from "./message-types.ts";
 
 /** The one protocol version that this codec speaks. */
-export const SRUP_VERSION = 5;
+const SRUP_VERSION = 5;
 /** Of any field behind a 16-bit length, token and signature included; bytes. */
-export const LV_LENGTH_MAX = 0xffff;
+const LV_LENGTH_MAX = 0xffff;
 const U64_MAX = 0xffff_ffff_ffff_ffffn;
 const HEADER_LENGTH = 20;
 
 /** What every message begins with. */
-export interface SrupHeader {
+interface SrupHeader {
   /** 0 to 2^64 - 1. */
   readonly sequence: bigint;
   /** Identity of who sent it, 0 to 2^64 - 1. */
@@ -213,5 +213,5 @@ const malformed = (fault: SrupFault, reason: string): MalformedSrup => ({ type: 
 
 const hex8 = (value: number): string => `0x${value.toString(16).padStart(2, "0")}`;
 
-/** Shortest message there is: header without token, signature of length 0, no body. Bytes. */
+/** Shortest message there is: header without token, signature of length 0, no body. Bytes. @public */
 export const SRUP_LENGTH_MIN = HEADER_LENGTH + 2;

@@ -1,6 +1,12 @@
 import { createHash } from "node:crypto";
 import { once } from "node:events";
-import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from "node:http";
+import {
+  createServer as createPlainServer,
+  type IncomingMessage,
+  type OutgoingHttpHeaders,
+  type Server as PlainServer,
+  type ServerResponse,
+} from "node:http";
 import { createServer, type Server } from "node:https";
 import type { AddressInfo, Socket } from "node:net";
 import { LinkError, UsageError } from "../../../emulator/kernel/errors.ts";
@@ -29,10 +35,10 @@ type HttpsServerEvent =
   | { readonly type: "refused"; readonly peer: string; readonly reason: string };
 
 export interface HttpsServerOptions {
-  /** PEM. */
-  readonly certificate: string;
+  /** PEM; without certificate and key it is plain HTTP, for systems that name a file's digest by other means. */
+  readonly certificate?: string;
   /** PEM, PKCS#8. */
-  readonly privateKey: string;
+  readonly privateKey?: string;
   /** "127.0.0.1" if not given. */
   readonly host?: string;
   /** 0, if not given: any free one. */
@@ -99,7 +105,8 @@ const CONNECTIONS_MAX = 256;
 const HEADER_BYTES_MAX = 8192;
 
 class FileServer implements HttpsServer {
-  readonly #server: Server;
+  readonly #server: Server | PlainServer;
+  readonly #isPlain: boolean;
   readonly #files = new Map<string, PublishedFile>();
   readonly #sockets = new Set<Socket>();
   readonly #connectionsMax: number;
@@ -114,18 +121,24 @@ class FileServer implements HttpsServer {
     this.#faults = new FaultSet(options.faults ?? []);
     this.#tell = options.onEvent ?? (() => {});
     const { handshakeMs, headMs, idleMs } = { ...PATIENCE, ...options.patience };
-    this.#server = createServer({
-      cert: options.certificate,
-      key: options.privateKey,
-      ...tlsVersions(options.tlsMin ?? "1.3"),
-      honorCipherOrder: true,
-      handshakeTimeout: handshakeMs,
+    const limits = {
       headersTimeout: headMs,
       requestTimeout: headMs,
       keepAliveTimeout: headMs,
       connectionsCheckingInterval: Math.max(1, Math.floor(headMs / 10)),
       maxHeaderSize: HEADER_BYTES_MAX,
-    });
+    };
+    this.#isPlain = options.certificate === undefined;
+    this.#server = this.#isPlain
+      ? createPlainServer(limits)
+      : createServer({
+          ...limits,
+          cert: options.certificate,
+          key: options.privateKey,
+          ...tlsVersions(options.tlsMin ?? "1.3"),
+          honorCipherOrder: true,
+          handshakeTimeout: handshakeMs,
+        });
     this.#connectionsMax = options.connectionsMax ?? CONNECTIONS_MAX;
     this.#server.on("connection", (socket: Socket) => this.#accept(socket));
     this.#server.setTimeout(idleMs, (socket) => socket.destroy());
@@ -145,7 +158,7 @@ class FileServer implements HttpsServer {
 
   get url(): string {
     const host = this.#address?.address ?? "";
-    return `https://${host.includes(":") ? `[${host}]` : host}:${this.port}`;
+    return `http${this.#isPlain ? "" : "s"}://${host.includes(":") ? `[${host}]` : host}:${this.port}`;
   }
 
   async listen(host: string, port: number): Promise<void> {

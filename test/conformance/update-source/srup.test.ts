@@ -1,0 +1,4 @@
+import { srupRig } from "./srup-rig.ts";
+import { testUpdateSystem } from "./suite.ts";
+
+testUpdateSystem(srupRig);
