@@ -42,8 +42,8 @@ standard input. A client wants a secure stream and takes no other, unless --plai
       case "list":
         return list(args, only(operands, ["SERVER"]), io);
       case "get":
-        return transfer(args, only(operands, ["SERVER", "NAME"]), io, (client, name) =>
-          fetchFile(client, fileNameOf(name), textOption(args, "out") ?? name),
+        return transfer(args, withFileName(only(operands, ["SERVER", "NAME"])), io, (client, name) =>
+          fetchFile(client, name, textOption(args, "out") ?? name),
         );
       case "put":
         return transfer(args, only(operands, ["SERVER", "FILE"]), io, (client, path) =>
@@ -57,9 +57,10 @@ standard input. A client wants a secure stream and takes no other, unless --plai
   },
 };
 
-function fileNameOf(name: string): string {
+function withFileName(operands: string[]): string[] {
+  const [, name = ""] = operands;
   if (!isFileName(name)) throw new UsageError(`"${name}" is no name of a file on a server`);
-  return name;
+  return operands;
 }
 
 function only(operands: readonly string[], names: readonly string[]): string[] {
