@@ -1,4 +1,5 @@
 import { UsageError } from "../../emulator/kernel/errors.ts";
+import { printable } from "../link/printable.ts";
 import type { PullRun, PullRunOptions, PullRunReport } from "../system/pull-run.ts";
 import { type Command, type CommandArgs, type CommandIo, ExitCode, flagOption, textOption } from "./command.ts";
 import { beforeServer, byteProgress } from "./transfer.ts";
@@ -102,5 +103,5 @@ function reportText(report: PullRunReport): string {
     const why = installed.code === undefined ? "" : ` (${installed.code}: ${installed.reason})`;
     lines.push(`verdict   ${installed.verdict}${why}`);
   }
-  return `${lines.join("\n")}\n`;
+  return `${lines.map(printable).join("\n")}\n`;
 }

@@ -1,4 +1,5 @@
 import { UsageError } from "../../emulator/kernel/errors.ts";
+import { printable } from "../link/printable.ts";
 import type { Serve, ServerOpen } from "../system/serve.ts";
 import { type Command, ExitCode, flagOption, textOption } from "./command.ts";
 import { untilSignal } from "./until-signal.ts";
@@ -58,7 +59,7 @@ and key are those of --keys or --seed (1) if none are given. Runs until SIGINT o
         seconds: secondsOf(textOption(args, "for")),
         onOpen: (open) => io.stdout.write(json ? `${JSON.stringify({ open })}\n` : openText(open)),
         onEvent: (line) => {
-          if (!flagOption(args, "quiet")) io.stdout.write(`${line}\n`);
+          if (!flagOption(args, "quiet")) io.stdout.write(`${printable(line)}\n`);
         },
       }),
     );
