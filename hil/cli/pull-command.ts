@@ -59,7 +59,7 @@ function optionsOf(args: CommandArgs, io: CommandIo, stop: AbortSignal): PullRun
   if (server === undefined) throw new UsageError("--server URL is missing");
   if (out === undefined && vehicle === undefined) throw new UsageError("--out FILE or --vehicle VEHICLE is missing");
   const hasKeys = keysDir !== undefined || seed !== undefined;
-  const isPlain = system === "srup" && !server.startsWith("https:");
+  const isPlain = system === "srup" && server.startsWith("http:");
   if (!hasKeys && !isPlain && text("ca") === undefined)
     throw new UsageError("--ca FILE is missing: no server is trusted");
   const unsigned = flagOption(args, "unsigned");

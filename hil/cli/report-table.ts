@@ -40,8 +40,9 @@ function sourceText({ source }: RunReport): string {
   if (source === undefined) return "";
   const retries = source.retries === 1 ? "1 retry" : `${source.retries} retries`;
   const { system, peer, bytes, ms, retransmissions: again } = source;
-  const retransmissions = again === undefined ? "" : `, ${again} ${again === 1 ? "retransmission" : "retransmissions"}`;
-  return `source    ${system} ${peer}: ${bytes} bytes, ${retries}${retransmissions}, ${secondsText(ms)}\n`;
+  const told =
+    again === undefined ? "retransmissions not told" : `${again} ${again === 1 ? "retransmission" : "retransmissions"}`;
+  return `source    ${system} ${peer}: ${bytes} bytes, ${retries}, ${told}, ${secondsText(ms)}\n`;
 }
 
 function stepsText({ steps }: RunReport): string {

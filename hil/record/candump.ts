@@ -3,13 +3,12 @@ import { fromHex } from "../../emulator/wire/text.ts";
 import { type CapturedFrame, frameFault } from "./captured-frame.ts";
 import { linesOf } from "./pieces.ts";
 import { RecordError } from "./record-error.ts";
+import { ERROR_FRAME } from "./wire-frames.ts";
 
 const CLAUSE = "can-utils, candump -l";
 /** The digit behind "##". (linux/can.h: CANFD_BRS, CANFD_ESI) */
 const FD_BRS = 1;
 const FD_ESI = 2;
-/** Marks an error frame in the identifier. (linux/can.h: CAN_ERR_FLAG) */
-const ERROR_FLAG = 0x2000_0000;
 
 /** The lines of a log as `candump -l` writes it, each with its line end. Times are cut to microseconds. */
 export function* candumpLines(frames: Iterable<CapturedFrame>): Generator<string> {
@@ -59,7 +58,7 @@ function decodeLine(line: string): CapturedFrame | string | undefined {
   }
   const time = BigInt(seconds) * 1_000_000_000n + BigInt(fraction.padEnd(9, "0"));
   const number = Number.parseInt(id, 16);
-  if (id.length === 8 && (number & ERROR_FLAG) !== 0) return undefined;
+  if (id.length === 8 && (number & ERROR_FRAME) !== 0) return undefined;
   const frame = decodeFrame(number, id.length === 8 ? CanFlag.Extended : 0, rest);
   if (typeof frame === "string") return frame;
   const fault = frameFault(frame);

@@ -1,5 +1,6 @@
 import type { TraceEvent } from "../../emulator/kernel/trace.ts";
 import { CanFlag, type CanFrame } from "../../emulator/wire/can-frame.ts";
+import { WireFrames } from "./wire-frames.ts";
 
 /** Unix time at which the captures of a virtual run begin, seconds: 2026-01-01 00:00:00 UTC, so that equal runs give equal files. */
 export const CAPTURE_EPOCH = 1_767_225_600;
@@ -12,11 +13,13 @@ export interface CapturedFrame {
   readonly frame: CanFrame;
 }
 
-/** The frames among the events of a trace. @param epoch Unix time of the start of the run, seconds */
+/** What an adapter would show of the events of a trace, error frames among it. @param epoch Unix time of the start of the run, seconds */
 export function* framesOf(events: Iterable<TraceEvent>, epoch = CAPTURE_EPOCH): Generator<CapturedFrame> {
   const start = BigInt(epoch) * 1_000_000_000n;
+  const wires = new WireFrames();
   for (const event of events) {
-    if (event.type === "can.frame") yield { time: start + BigInt(event.at), bus: event.source, frame: event };
+    const frame = wires.of(event);
+    if (frame !== undefined) yield { time: start + BigInt(event.at), bus: event.source, frame };
   }
 }
 

@@ -4,6 +4,7 @@ import { withLateCloses } from "./late-closes.ts";
 import { enhancedPacket, interfaceDescription, LinkType, sectionHeader } from "./pcapng-blocks.ts";
 import { encodeSocketCan } from "./socketcan-packet.ts";
 import { StreamCapture, type StreamCaptureOptions } from "./stream-capture.ts";
+import { WireFrames } from "./wire-frames.ts";
 
 export interface PcapngOptions extends StreamCaptureOptions {
   /** Unix time of the start of the run, seconds. */
@@ -38,11 +39,13 @@ export function* pcapngOfTrace(events: Iterable<TraceEvent>, options: PcapngOpti
   const start = BigInt(options.epoch ?? CAPTURE_EPOCH) * 1_000_000_000n;
   const streams = new StreamCapture(options);
   const interfaces = new Interfaces();
+  const wires = new WireFrames();
   yield sectionHeader(APPLICATION);
   for (const event of withLateCloses(events)) {
     const time = start + BigInt(event.at);
-    if (event.type === "can.frame") {
-      yield* interfaces.packet(LinkType.CanSocketCan, event.source, time, encodeSocketCan(event));
+    const frame = wires.of(event);
+    if (frame !== undefined) {
+      yield* interfaces.packet(LinkType.CanSocketCan, event.source, time, encodeSocketCan(frame));
     } else if (event.type === "stream.opened" || event.type === "stream.data" || event.type === "stream.closed") {
       for (const packet of streams.packets(event)) {
         yield* interfaces.packet(LinkType.Ethernet, ETHERNET_NAME, time, packet);

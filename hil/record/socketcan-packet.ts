@@ -1,18 +1,19 @@
 import { CanFlag, type CanFrame } from "../../emulator/wire/can-frame.ts";
 import { frameFault } from "./captured-frame.ts";
+import { ERROR_FRAME } from "./wire-frames.ts";
 
 /**
  * Packets of LINKTYPE_CAN_SOCKETCAN: identifier and flags (big-endian), length, FD flags, two reserved bytes, data.
  * (tcpdump.org/linktypes/LINKTYPE_CAN_SOCKETCAN.html)
  */
 const HEADER_LENGTH = 8;
-const IdFlag = { Extended: 0x8000_0000, Remote: 0x4000_0000, Error: 0x2000_0000 } as const;
+const IdFlag = { Extended: 0x8000_0000, Remote: 0x4000_0000, Error: ERROR_FRAME } as const;
 const FdFlag = { BitRateSwitch: 1, ErrorStateIndicator: 2, Fd: 4 } as const;
 
 export function encodeSocketCan({ id, flags, data }: CanFrame): Uint8Array {
   const remote = (flags & CanFlag.Remote) !== 0;
   const packet = new Uint8Array(HEADER_LENGTH + (remote ? 0 : data.length));
-  const extendedFlag = (flags & CanFlag.Extended) !== 0 ? IdFlag.Extended : 0;
+  const extendedFlag = (flags & CanFlag.Extended) !== 0 && id < ERROR_FRAME ? IdFlag.Extended : 0;
   new DataView(packet.buffer).setUint32(0, id + extendedFlag + (remote ? IdFlag.Remote : 0));
   packet[4] = data.length;
   if ((flags & CanFlag.Fd) !== 0) {

@@ -24,6 +24,8 @@ const releaseFaults = [
 const serverFaults = [
   /** The connection dies after that many bytes of a body, that many times. */
   z.strictObject({ fault: z.literal("serverDies"), afterBytes: z.int().min(0), times: z.int().min(1).default(1) }),
+  /** Of the datagrams between server and vehicle each so-many-th is lost; ssu only. */
+  z.strictObject({ fault: z.literal("datagramsLost"), oneIn: z.int().min(3).max(1_000_000) }),
   /** The server shows a certificate of another CA. */
   z.strictObject({ fault: z.literal("wrongCa") }),
 ] as const;

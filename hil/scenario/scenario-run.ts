@@ -117,9 +117,9 @@ export class ScenarioRun {
     this.bench.world.trace.record(this.#now, "bench", "run.ended", { verdict });
   }
 
-  /** See {@link HostDriver}. */
+  /** See {@link ServerSide}. */
   get retransmissions(): number | undefined {
-    return this.#side.driver.retransmissions();
+    return this.#side.retransmissions();
   }
 
   async close(): Promise<void> {

@@ -2,7 +2,7 @@ import { UsageError } from "../../emulator/kernel/errors.ts";
 import type { TraceEvent } from "../../emulator/kernel/trace.ts";
 import type { UpdateSource } from "../../gateway/source/update-source.ts";
 import { RecordedDriver } from "../bench/recorded-driver.ts";
-import type { SourceSettings } from "../bench/source-schema.ts";
+import type { SourceSettings, SystemName } from "../bench/source-schema.ts";
 import { makeTls, type TlsMaterial } from "../crypto/keys.ts";
 import type { HostDriver } from "../link/host-driver.ts";
 import type { ServerFault } from "../server/server-faults.ts";
@@ -19,6 +19,8 @@ export interface ServerSide {
   readonly peer: string;
   /** Where the server really is, by the origin that the vehicle knows it by. */
   readonly routes: ReadonlyMap<string, string>;
+  /** How often something was sent again, by either end that is ours; undefined where the transport does not tell. */
+  retransmissions(): number | undefined;
   /** Puts a release onto a server for one step. @returns what takes it away again */
   serve(publication: Publication, faults: readonly Fault[]): Promise<() => Promise<void>>;
 }
@@ -28,16 +30,27 @@ export function ownServerSide(settings: SourceSettings, tls: TlsMaterial): Serve
   const system = updateSystem(settings);
   const routes = new Map<string, string>();
   const [scheme] = system.server.split("//");
+  const driver = system.makeDriver?.() ?? makeDriver();
+  let byServers: number | undefined;
   return {
     ...deviceOf(system, tls),
-    driver: system.makeDriver?.() ?? makeDriver(),
+    driver,
     routes,
+    retransmissions() {
+      const byDevice = driver.retransmissions();
+      return byDevice === undefined && byServers === undefined ? undefined : (byDevice ?? 0) + (byServers ?? 0);
+    },
     async serve(publication, faults) {
       const { certificate, privateKey } = faults.some(({ fault }) => fault === "wrongCa") ? makeTls() : tls;
-      const server = await system.startServer({ certificate, privateKey, faults: faults.flatMap(serverFault) });
+      const onServer = faults.flatMap((fault) => serverFault(fault, settings.system));
+      const server = await system.startServer({ certificate, privateKey, faults: onServer });
       server.publish(publication);
       routes.set(system.server, `${scheme}//localhost:${server.port}`);
-      return () => server.close();
+      return () => {
+        const again = server.retransmissions?.();
+        if (again !== undefined) byServers = (byServers ?? 0) + again;
+        return server.close();
+      };
     },
   };
 }
@@ -52,6 +65,7 @@ export function recordedServerSide(
     ...deviceOf(updateSystem(settings), tls),
     driver: new RecordedDriver(events),
     routes: new Map(),
+    retransmissions: () => undefined,
     serve: async () => async () => {},
   };
 }
@@ -71,10 +85,12 @@ export function foreignServerSide(settings: SourceSettings, { url, ca, tlsMin }:
   // The vehicle knows it by this name, so that its certificate is checked for it, and asks for the same things.
   const there = { ...settings, server: url };
   const system = updateSystem(there.system === "https" ? { ...there, tlsMin } : there);
+  const driver = system.makeDriver?.() ?? makeDriver();
   return {
     ...deviceOf(system, { ca }),
-    driver: system.makeDriver?.() ?? makeDriver(),
+    driver,
     routes: new Map(),
+    retransmissions: () => driver.retransmissions(),
     async serve(_, faults) {
       const ours = faults.find(({ fault }) => VICTIMS[fault] === "server");
       if (ours !== undefined) throw new UsageError(`the fault "${ours.fault}" can't be put upon the server at ${url}`);
@@ -92,6 +108,7 @@ const VICTIMS: Readonly<Record<Fault["fault"], "server" | "vehicle">> = {
   wrongImageSignature: "server",
   otherImageSignature: "server",
   serverDies: "server",
+  datagramsLost: "server",
   wrongCa: "server",
   powerCut: "vehicle",
   supply: "vehicle",
@@ -109,7 +126,13 @@ const deviceOf = (system: UpdateSystem, { ca }: Pick<TlsMaterial, "ca">): Pick<S
   peer: system.peer,
 });
 
-function serverFault(fault: Fault): ServerFault[] {
+/** @throws {UsageError} for a fault that the system's transport can't have */
+function serverFault(fault: Fault, system: SystemName): ServerFault[] {
+  if (fault.fault === "datagramsLost") {
+    if (system !== "ssu")
+      throw new UsageError(`the fault "datagramsLost" is none of ${system}, which leaves its transport to others`);
+    return [{ name: "loseDatagrams", oneIn: fault.oneIn }];
+  }
   if (fault.fault !== "serverDies") return [];
   return [{ name: "dieAfterBytes", bytes: fault.afterBytes, requests: fault.times }];
 }

@@ -14,6 +14,8 @@ export type ServerFault =
   | { readonly name: "truncateTo"; readonly length: number; readonly path?: string }
   /** Bodies come at that rate. */
   | { readonly name: "slow"; readonly bytesPerSecond: number; readonly path?: string }
+  /** Of the datagrams that come and go, each so-many-th is lost; for systems that do their own transport. */
+  | { readonly name: "loseDatagrams"; readonly oneIn: number }
   /** Connections are cut, and new ones as soon as they are made. */
   | { readonly name: "gone" };
 

@@ -23,12 +23,10 @@ export function deviceSettings(system: string, told: Told): SourceSettings {
   }
   const settings = {
     system,
-    ...(server !== undefined && {
-      server: server.includes("://") ? server : `${system === "srup" ? "http" : system}://${server}`,
-    }),
     ...(join !== undefined && { join }),
     ...(observer !== undefined && { observer }),
     ...(state !== undefined && { state }),
+    ...(server !== undefined && { server: server.includes("://") ? server : `${schemeOf(system)}://${server}` }),
     ...(system === "rsu" && name !== undefined && { target: name }),
     ...(system === "ssu" && name !== undefined && { file: name }),
     ...(wait !== undefined && { waitS: wait }),
@@ -42,3 +40,6 @@ export function deviceSettings(system: string, told: Told): SourceSettings {
   const [issue] = parsed.error.issues;
   throw new UsageError(`${issue?.path.join(".")}: ${issue?.message}`);
 }
+
+/** A SRUP server is asked over HTTPS for where everything else is. */
+const schemeOf = (system: string): string => (system === "srup" ? "https" : system);

@@ -41,6 +41,7 @@ export function ssuSystem(settings: SettingsOf<"ssu">): UpdateSystem {
       const setFaults = (now: readonly ServerFault[]): void => {
         store.setFaults(now);
         running.isGone = now.some((fault) => fault.name === "gone");
+        running.losesOneIn = now.find((fault) => fault.name === "loseDatagrams")?.oneIn;
       };
       setFaults(faults);
       return {
@@ -54,6 +55,7 @@ export function ssuSystem(settings: SettingsOf<"ssu">): UpdateSystem {
           else store.publish(beside, signature);
         },
         setFaults,
+        retransmissions: () => running.resent,
         close: async () => running.close(),
       };
     },

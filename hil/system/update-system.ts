@@ -49,6 +49,8 @@ interface SystemServer {
   publish(publication: Publication): void;
   /** From now on these are on and no others. */
   setFaults(faults: readonly ServerFault[]): void;
+  /** How often it had to send something again; left out where the transport does not tell. */
+  retransmissions?(): number;
   /** Ends all connections, and resolves when the port is free. */
   close(): Promise<void>;
 }

@@ -59,8 +59,9 @@ const plainHttps: GoodputRow = {
 
 /** A look and a fetch with its signature, as a vehicle does them, before the server at that port. */
 async function pullFrom(system: SystemName, port: number): Promise<number> {
-  const device = updateSystem(sourceSchema.parse({ system, server: `${system}://localhost:${port}` }));
-  const vehicles = new Vehicles(makeDriver(), [device.makeSource({ ca })]);
+  const server = updateSystem(defaultSource(system)).server.replace(/:\d+$/, `:${port}`);
+  const device = updateSystem(sourceSchema.parse({ system, server }));
+  const vehicles = new Vehicles(device.makeDriver?.() ?? makeDriver(), [device.makeSource({ ca })]);
   const [vehicle] = vehicles.all as [VehicleSource];
   const end = await vehicle.fetch(await vehicle.offer());
   await vehicles.close();

@@ -5,6 +5,7 @@ import { RsuDriver } from "../../hil/link/rsu/rsu-driver.ts";
 import { type RsuServerHandle, startRsuServer } from "../../hil/server/rsu/rsu-server.ts";
 import { testTls } from "../support/https-client.ts";
 import { describeWithJudge } from "../support/judges.ts";
+import { startUdpProxy } from "../support/udp-proxy.ts";
 import { type VehicleSource, Vehicles } from "../support/vehicles.ts";
 import { Ngtcp2Peer } from "./support/rsu/ngtcp2-peer.ts";
 
@@ -46,6 +47,15 @@ describeWithJudge("ngtcp2", "RSU with a device and a server of the original's ki
       expect(events).toContain("delivered");
     },
   );
+
+  it("its device takes 30000 bytes, each event being one PDU, over a way of 20 ms", async () => {
+    const { port } = await serve(bytes(30_000));
+    const way = await startUdpProxy(port, (from, data, { toClient, toServer }) => {
+      setTimeout(() => (from === "client" ? toServer(data) : toClient(data)), 20);
+    });
+    open.push(way);
+    expect((await peer.device(way.port)).said).toBe("ok 30000");
+  });
 
   it("its device, which takes what our server has for too old, ends at the ERROR and does not hang", async () => {
     const { port } = await serve(bytes(100));

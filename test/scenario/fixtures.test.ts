@@ -57,7 +57,7 @@ describe("every scenario file", () => {
 });
 
 describe("a recorded run", () => {
-  it.each(["first-update.yaml", "rsu.yaml", "server-dies.yaml", "power-cut-vehicle-gateway.yaml"])(
+  it.each(["first-update.yaml", "rsu.yaml", "ssu.yaml", "server-dies.yaml", "power-cut-vehicle-gateway.yaml"])(
     "of %s is replayed from its trace, without a server, to the same trace",
     async (name) => {
       const path = join(FOLDER, name);

@@ -1,3 +1,4 @@
+import { createPublicKey } from "node:crypto";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { runCli } from "../../hil/cli/cli.ts";
@@ -32,11 +33,17 @@ export class DeviceRig {
   readonly state = join(this.folder, "state");
   readonly target = join(this.folder, "target.bin");
   readonly #passwordFile = join(this.folder, "password");
+  /** By files: keys of a seed take long to make. */
+  readonly #trust = ["--ca", join(this.folder, "ca.pem"), "--signer", join(this.folder, "signer.pem")];
 
   private constructor(server: HttpsServer, events: readonly ServerEvent[]) {
     this.server = server;
     this.events = events;
     writeFileSync(this.#passwordFile, `${PASSWORD}\n`);
+    const { tls, package: signer } = rigKeys();
+    writeFileSync(this.#trust[1] as string, tls.ca);
+    const key = createPublicKey({ key: Buffer.from(signer.publicKey), format: "der", type: "spki" });
+    writeFileSync(this.#trust[3] as string, key.export({ format: "pem", type: "spki" }));
   }
 
   static async start(options: Partial<HttpsServerOptions> = {}): Promise<DeviceRig> {
@@ -61,7 +68,7 @@ export class DeviceRig {
   /** Sets the device up. @param more further options, instead of the target file too @param port of whom it asks */
   async init(more: readonly string[] = ["--target", this.target], port = this.server.port): Promise<void> {
     const server = `https://localhost:${port}`;
-    const { code, err } = await this.run(["init", "--server", server, "--seed", SEED, "--id", "rig", ...more], "admin");
+    const { code, err } = await this.run(["init", "--server", server, ...this.#trust, "--id", "rig", ...more], "admin");
     if (code !== 0) throw new Error(err);
   }
 

@@ -23,9 +23,12 @@ export async function startUdpProxy(serverPort: number, meddle?: Meddler): Promi
   const back = createSocket("udp4");
   const fromServer: number[] = [];
   let client: RemoteInfo | undefined;
-  const toServer = (data: Uint8Array): void => back.send(data, serverPort, "127.0.0.1");
+  let isClosed = false;
+  const toServer = (data: Uint8Array): void => {
+    if (!isClosed) back.send(data, serverPort, "127.0.0.1");
+  };
   const toClient = (data: Uint8Array): void => {
-    if (client !== undefined) front.send(data, client.port, client.address);
+    if (!isClosed && client !== undefined) front.send(data, client.port, client.address);
   };
   front.on("message", (data, from) => {
     client = from;
@@ -46,6 +49,7 @@ export async function startUdpProxy(serverPort: number, meddle?: Meddler): Promi
     fromServer,
     sendToServer: toServer,
     async close() {
+      isClosed = true;
       front.close();
       back.close();
     },

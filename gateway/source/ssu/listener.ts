@@ -73,6 +73,8 @@ export class SsuListener implements Machine<ListenerInput, ListenerOutput> {
   /** Every further connection is refused, as if there was no room for it. */
   takesNobody = false;
   #count = 0;
+  /** On connections that were. */
+  #resentBefore = 0;
   #now = 0 as Instant;
 
   constructor(options: ListenerOptions) {
@@ -83,6 +85,13 @@ export class SsuListener implements Machine<ListenerInput, ListenerOutput> {
 
   get sessions(): number {
     return this.#sessions.size;
+  }
+
+  /** Packets that were sent again, on all connections that are or were. */
+  get resent(): number {
+    let sum = this.#resentBefore;
+    for (const { session } of this.#sessions.values()) sum += session.counters.resent;
+    return sum;
   }
 
   get dropped(): Readonly<Partial<Record<ListenerDrop, number>>> {
@@ -280,6 +289,7 @@ export class SsuListener implements Machine<ListenerInput, ListenerOutput> {
   }
 
   #forget(entry: Entry): void {
+    this.#resentBefore += entry.session.counters.resent;
     this.#byId.delete(entry.localId);
     this.#sessions.delete(entry.id);
     this.#ready.delete(entry);

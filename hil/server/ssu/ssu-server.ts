@@ -66,6 +66,9 @@ export class SsuServer {
   /** Sessions whose application may have something to send. */
   readonly #fillable = new Set<number>();
   #socket: UdpSocket | undefined;
+  /** Of all that come and go each so-many-th datagram is lost; none, if undefined. */
+  losesOneIn: number | undefined;
+  #datagrams = 0;
 
   constructor(options: SsuServerOptions) {
     this.#options = options;
@@ -93,12 +96,18 @@ export class SsuServer {
     return this.#listener.sessions;
   }
 
+  /** Packets that it has sent again. */
+  get resent(): number {
+    return this.#listener.resent;
+  }
+
   get dropped(): Readonly<Partial<Record<ListenerDrop, number>>> {
     return this.#listener.dropped;
   }
 
   async listen(host: string, port: number): Promise<void> {
     this.#socket = await UdpSocket.bind(host, port, (data, from) => {
+      if (this.#isLost()) return;
       this.#listener.handle({ type: "datagram", data, from }, wallInstant());
       this.#settle();
     });
@@ -108,6 +117,10 @@ export class SsuServer {
   set isGone(isGone: boolean) {
     this.#listener.takesNobody = isGone;
     if (isGone) this.#reset();
+  }
+
+  #isLost(): boolean {
+    return this.losesOneIn !== undefined && ++this.#datagrams % this.losesOneIn === 0;
   }
 
   #reset(): void {
@@ -140,7 +153,7 @@ export class SsuServer {
   #take(output: ListenerOutput): void {
     switch (output.type) {
       case "datagram":
-        this.#socket?.send(output.data, output.to);
+        if (!this.#isLost()) this.#socket?.send(output.data, output.to);
         return;
       case "accepted":
         this.#accept(output.session, output.from);

@@ -11,7 +11,7 @@ ECU      before  after   bytes  frames  on the wire  wall time  verdict
 ECU_011  1.0.0   1.1.0  106528   15429       3.57 s     0.37 s  updated
 ECU_021  1.0.0   -        9760     255      76.4 ms     0.37 s  failed
 
-source    https https://localhost:4443: 200838 bytes, 1 retry, 43.0 ms
+source    https https://localhost:4443: 200838 bytes, 1 retry, retransmissions not told, 43.0 ms
 failed    ECU_021 <again>: expected "1.2.0" & no reset, observed no answer
           N_TIMEOUT_Bs: it is silent
 capture   out/capture.pcapng
@@ -23,10 +23,13 @@ verdict   passed, 24.52 s of virtual time in 0.78 s
 `);
   });
 
-  it("tells retransmissions where the transport does", () => {
+  it("tells retransmissions, or that the transport does not", () => {
     const source = { system: "ssu", peer: "ssu://localhost:4444/f", bytes: 5, retries: 0, ms: 7 };
-    const line = (retransmissions: number): string =>
-      reportText(report({ source: { ...source, retransmissions } })).match(/^source.*$/m)?.[0] ?? "";
+    const line = (retransmissions?: number): string => {
+      const told = retransmissions === undefined ? {} : { retransmissions };
+      return reportText(report({ source: { ...source, ...told } })).match(/^source.*$/m)?.[0] ?? "";
+    };
+    expect(line()).toContain(", retransmissions not told,");
     expect(line(0)).toBe("source    ssu ssu://localhost:4444/f: 5 bytes, 0 retries, 0 retransmissions, 7.0 ms");
     expect(line(1)).toContain(", 1 retransmission,");
   });

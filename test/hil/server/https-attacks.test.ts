@@ -100,7 +100,7 @@ describe("an HTTPS server under attack", () => {
   });
 
   it("does not wait for a head that comes byte by byte", async () => {
-    await start({ patience: { headMs: 200 } });
+    await start({ patience: { headMs: 2_000 } }); // long enough for the device that is served at the end
     const slow = await openTls();
     slow.write(`GET ${PATH} HTTP/1.1\r\nHost: x\r\n`);
     const drip = setInterval(() => slow.write("X"), 20);
