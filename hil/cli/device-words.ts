@@ -10,7 +10,7 @@ export const deviceCommand = (run: RunDevice): Command => ({
   operands: "ACTION --state DIR",
   details: `
 ACTION is one of
-  init [SYSTEM]       set DIR up for https (if none is named), rsu or ssu, with a first account, who is admin
+  init [SYSTEM]       set DIR up for https (if none is named), rsu, srup or ssu, with a first account, who is admin
   status              how things are
   check, download, verify, apply, all
   schedule [off | daily HH:MM | "MIN HOUR DAY MONTH WEEKDAY"]   show or set when to do all

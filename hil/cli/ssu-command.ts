@@ -1,6 +1,7 @@
 import { statSync } from "node:fs";
 import { createInterface } from "node:readline";
 import { UsageError } from "../../emulator/kernel/errors.ts";
+import { isFileName } from "../../gateway/source/ssu/file-name.ts";
 import { SsuClient } from "../link/ssu/ssu-client.ts";
 import { FolderStore } from "../server/ssu/file-store.ts";
 import { type SsuServerEvent, startSsuServer } from "../server/ssu/ssu-server.ts";
@@ -41,7 +42,7 @@ standard input. A client wants a secure stream and takes no other, unless --plai
       case "list":
         return list(args, only(operands, ["SERVER"]), io);
       case "get":
-        return transfer(args, only(operands, ["SERVER", "NAME"]), io, (client, name) =>
+        return transfer(args, withFileName(only(operands, ["SERVER", "NAME"])), io, (client, name) =>
           fetchFile(client, name, textOption(args, "out") ?? name),
         );
       case "put":
@@ -55,6 +56,12 @@ standard input. A client wants a secure stream and takes no other, unless --plai
     }
   },
 };
+
+function withFileName(operands: string[]): string[] {
+  const [, name = ""] = operands;
+  if (!isFileName(name)) throw new UsageError(`"${name}" is no name of a file on a server`);
+  return operands;
+}
 
 function only(operands: readonly string[], names: readonly string[]): string[] {
   if (operands.length !== names.length) throw new UsageError(`${names.join(" ")} is what is needed`);

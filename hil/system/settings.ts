@@ -18,7 +18,7 @@ export function deviceSettings(system: string, { server, name, tls12 = false, wa
   }
   const settings = {
     system,
-    ...(server !== undefined && { server: server.includes("://") ? server : `${system}://${server}` }),
+    ...(server !== undefined && { server: server.includes("://") ? server : `${schemeOf(system)}://${server}` }),
     ...(system === "rsu" && name !== undefined && { target: name }),
     ...(system === "ssu" && name !== undefined && { file: name }),
     ...(wait !== undefined && { waitS: wait }),
@@ -32,3 +32,6 @@ export function deviceSettings(system: string, { server, name, tls12 = false, wa
   const [issue] = parsed.error.issues;
   throw new UsageError(`${issue?.path.join(".")}: ${issue?.message}`);
 }
+
+/** A SRUP server is asked over HTTPS for where everything else is. */
+const schemeOf = (system: string): string => (system === "srup" ? "https" : system);

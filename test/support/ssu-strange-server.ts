@@ -5,11 +5,18 @@ import { ssuConfig } from "../../gateway/source/ssu/ssu-config.ts";
 import { nodeSsuCrypto } from "../../hil/crypto/ssu-crypto.ts";
 import { UdpSocket, wallInstant } from "../../hil/link/udp-socket.ts";
 
-/** A server whose streams are in order and whose applications are of another version: it says so and ends. */
-export async function startStrangeSsuServer(identity: SsuIdentity): Promise<{ port: number; close(): void }> {
+const REFUSAL = encodeFrame({ type: "error", code: AppError.Version, reason: "version 7 is spoken here" });
+
+/**
+ * A server whose streams are in order, and that says the same to everybody, whatever is asked, and ends.
+ * @param answer that its applications are of another version, if not given
+ */
+export async function startStrangeSsuServer(
+  identity: SsuIdentity,
+  answer = REFUSAL,
+): Promise<{ port: number; close(): void }> {
   const config = ssuConfig({ maxDatagram: 16_384 });
   const listener = new SsuListener({ config, crypto: nodeSsuCrypto(), accepts: "secure", identity });
-  const refusal = encodeFrame({ type: "error", code: AppError.Version, reason: "version 7 is spoken here" });
   const told = new Set<number>();
   const socket = await UdpSocket.bind("127.0.0.1", 0, (data, from) => {
     listener.handle({ type: "datagram", data, from }, wallInstant());
@@ -19,7 +26,7 @@ export async function startStrangeSsuServer(identity: SsuIdentity): Promise<{ po
       const { session } = output;
       if (told.has(session)) continue;
       told.add(session);
-      listener.handle({ type: "session", session, input: { type: "write", data: refusal } }, wallInstant());
+      listener.handle({ type: "session", session, input: { type: "write", data: answer } }, wallInstant());
       listener.handle({ type: "session", session, input: { type: "end" } }, wallInstant());
     }
   });

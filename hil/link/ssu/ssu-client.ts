@@ -6,6 +6,7 @@ import {
   FrameReader,
   PREAMBLE,
 } from "../../../gateway/source/ssu/app-frames.ts";
+import { isFileName } from "../../../gateway/source/ssu/file-name.ts";
 import { SsuStream, type SsuStreamFacts, type SsuStreamOptions } from "./ssu-stream.ts";
 
 /** The server has refused what was asked, or does not keep to the protocol. */
@@ -72,6 +73,8 @@ export class SsuClient {
     for (;;) {
       const frame = await this.#answer("files", "end");
       if (frame.type === "end") return files;
+      if (!frame.files.every(({ name }) => isFileName(name)))
+        throw new SsuAppError("SSU_MALFORMED", "a file whose name is no name");
       files.push(...frame.files.map((facts) => ({ ...facts, digest: facts.digest.slice() })));
     }
   }
@@ -142,7 +145,9 @@ export class SsuClient {
   /** What happens in the room; undefined when the stream has ended. */
   async heard(): Promise<Extract<AppFrame, { type: "said" | "joined" | "left" }> | undefined> {
     try {
-      return await this.#answer("said", "joined", "left");
+      const heard = await this.#answer("said", "joined", "left");
+      const nick = shown(heard.nick);
+      return heard.type === "said" ? { ...heard, nick, text: shown(heard.text) } : { ...heard, nick };
     } catch (error) {
       if (error instanceof SsuAppError && error.code === "SSU_ENDED") return undefined;
       throw error;
@@ -189,5 +194,11 @@ const headOf = ({ size, digest, offset }: Extract<AppFrame, { type: "file" }>): 
   offset,
 });
 
-/** Text of a peer, fit for a terminal. */
-const shown = (text: string): string => text.replace(/[^\x20-\x7e\xa0-\uffff]/g, "?").slice(0, 200);
+const SHOWN_MAX = 1024;
+
+/** Text of a peer, fit for a terminal: nothing in it that moves a cursor or turns text around. */
+const shown = (text: string): string =>
+  text
+    .replace(/[\p{Cc}\p{Cs}\u2028\u2029\u202a-\u202e\u2066-\u2069]/gu, "?")
+    .slice(0, SHOWN_MAX)
+    .toWellFormed();

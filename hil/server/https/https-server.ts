@@ -63,6 +63,8 @@ interface Patience {
   readonly headMs: number;
   /** Without a byte that the peer sends or takes; 60 s if not given. */
   readonly idleMs: number;
+  /** For 64 KiB of a body; 60 s if not given. */
+  readonly sliceMs: number;
 }
 
 /** The server side of the HTTPS update system. (docs/protocols/https.md) */
@@ -99,7 +101,7 @@ interface Answered {
   readonly complete: boolean;
 }
 
-const PATIENCE: Patience = { handshakeMs: 10_000, headMs: 10_000, idleMs: 60_000 };
+const PATIENCE: Patience = { handshakeMs: 10_000, headMs: 10_000, idleMs: 60_000, sliceMs: 60_000 };
 const CONNECTIONS_MAX = 256;
 /** A few short ones; more is no device of this system. */
 const HEADER_BYTES_MAX = 8192;
@@ -110,6 +112,7 @@ class FileServer implements HttpsServer {
   readonly #files = new Map<string, PublishedFile>();
   readonly #sockets = new Set<Socket>();
   readonly #connectionsMax: number;
+  readonly #sliceMs: number;
   /** Connections that nothing is being asked on, by their peers' ports; the one that waits longest comes first. */
   readonly #waiting = new Map<string, Socket>();
   readonly #tell: (event: HttpsServerEvent) => void;
@@ -120,7 +123,8 @@ class FileServer implements HttpsServer {
     for (const [path, data] of Object.entries(options.files ?? {})) this.publish(path, data);
     this.#faults = new FaultSet(options.faults ?? []);
     this.#tell = options.onEvent ?? (() => {});
-    const { handshakeMs, headMs, idleMs } = { ...PATIENCE, ...options.patience };
+    const { handshakeMs, headMs, idleMs, sliceMs } = { ...PATIENCE, ...options.patience };
+    this.#sliceMs = sliceMs;
     const limits = {
       headersTimeout: headMs,
       requestTimeout: headMs,
@@ -264,7 +268,11 @@ class FileServer implements HttpsServer {
     });
     if (method === "HEAD") return finish(response, status);
     const bytesPerSecond = this.#faults.find("slow", path)?.bytesPerSecond;
-    const bytes = await sendBody(response, this.#slice(path, data, start, end), { dieAfter, bytesPerSecond });
+    const bytes = await sendBody(response, this.#slice(path, data, start, end), {
+      dieAfter,
+      bytesPerSecond,
+      sliceMs: this.#sliceMs,
+    });
     return { status, bytes, complete: bytes === end - start };
   }
 

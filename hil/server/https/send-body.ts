@@ -6,6 +6,8 @@ export interface BodyPlan {
   /** The connection is cut behind that many bytes. */
   readonly dieAfter: number | undefined;
   readonly bytesPerSecond: number | undefined;
+  /** A peer that takes longer for 64 KiB is cut off, wall milliseconds. */
+  readonly sliceMs: number;
 }
 
 /**
@@ -14,7 +16,7 @@ export interface BodyPlan {
  * @returns how many bytes were sent
  */
 export async function sendBody(response: ServerResponse, body: Uint8Array, plan: BodyPlan): Promise<number> {
-  const { dieAfter, bytesPerSecond } = plan;
+  const { dieAfter, bytesPerSecond, sliceMs } = plan;
   const length = Math.min(dieAfter ?? body.length, body.length);
   const sliceLength = Math.max(
     1,
@@ -23,7 +25,7 @@ export async function sendBody(response: ServerResponse, body: Uint8Array, plan:
   let sent = 0;
   while (sent < length && !response.destroyed) {
     const end = Math.min(sent + sliceLength, length);
-    if (!(await write(response, body.subarray(sent, end)))) return sent;
+    if (!(await write(response, body.subarray(sent, end), sliceMs))) return sent;
     sent = end;
     if (bytesPerSecond !== undefined && sent < length) await pause(response, (1000 * sliceLength) / bytesPerSecond);
   }
@@ -33,12 +35,16 @@ export async function sendBody(response: ServerResponse, body: Uint8Array, plan:
 }
 
 /** @returns false when the connection has gone */
-function write(response: ServerResponse, slice: Uint8Array): Promise<boolean> {
+function write(response: ServerResponse, slice: Uint8Array, withinMs: number): Promise<boolean> {
   const { promise, resolve } = Promise.withResolvers<boolean>();
   const gone = () => resolve(false);
+  const timer = setTimeout(() => response.destroy(), withinMs);
   response.once("close", gone);
   response.write(slice, (error) => resolve(!error));
-  return promise.finally(() => response.off("close", gone));
+  return promise.finally(() => {
+    clearTimeout(timer);
+    response.off("close", gone);
+  });
 }
 
 /** Until then, or until the connection has gone. */

@@ -56,6 +56,15 @@ describe("an event of a DTC", () => {
     expect(more).toEqual([]);
   });
 
+  it("stands beside one of another type whose record has the same bytes", () => {
+    const bench = EcuBench.running();
+    expect(bench.ask("86 01 02 01 19 02 01")).toBe("c6 01 00 02 01 19 02 01");
+    expect(bench.ask("86 02 02 01 22 f1 86")).toBe("c6 02 00 02 01 22 f1 86");
+    expect(bench.ask("86 05 02")).toBe("c6 05 02 02");
+    expect(bench.ask("86 01 02 01 19 02 03")).toBe("c6 01 00 02 01 19 02 03");
+    expect(bench.ask("86 05 02")).toBe("c6 05 02 02");
+  });
+
   it("is refused for another report", () => {
     expect(EcuBench.running().ask("86 08 02 02")).toBe("7f 86 31");
   });

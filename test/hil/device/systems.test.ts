@@ -40,7 +40,7 @@ describe("a device before each update system", () => {
     const file = new Prng(system).bytes(100_000);
     await whileServing(system, file, "1.2.0", async (port) => {
       const who = ["--user", "admin", "--password-file", join(rig.folder, "password"), "--state", rig.state];
-      const server = ["--server", `${system}://localhost:${port}`, "--seed", "1", "--target", rig.target];
+      const server = ["--server", `localhost:${port}`, "--seed", "1", "--target", rig.target];
       const io = keptIo();
       expect(await rig.runBare(["init", system, ...server, ...who], io), io.err()).toBe(0);
       const first = await rig.run(["all"]);

@@ -112,6 +112,21 @@ describe("an ssu exchange", () => {
     expect(count).toBeGreaterThan(5);
   });
 
+  it("goes in the clear where that is what was asked for, and nowhere else", async () => {
+    const { server } = await start({ accepts: "either" });
+    let readable = 0;
+    const port = await behind(server.port, (from, data, { toClient, toServer }) => {
+      if (data.includes("fw.bin.sig")) readable++;
+      if (from === "client") toServer(data);
+      else toClient(data);
+    });
+    expect((await answersTo(requestTo(port, { security: "plain" }))).body.equals(file)).toBe(true);
+    expect(readable).toBeGreaterThan(0);
+    readable = 0;
+    expect((await answersTo(requestTo(port))).body.equals(file)).toBe(true);
+    expect(readable).toBe(0);
+  });
+
   it("is not talked down to plaintext by somebody on the way", async () => {
     const { server } = await start({ accepts: "either" });
     const toPlain = (packet: DecodedPacket): DecodedPacket => ({

@@ -110,10 +110,10 @@ describe("an HTTPS server under attack", () => {
     expect(await isServed()).toBe(true);
   });
 
-  it("does not wait for somebody who takes nothing", async () => {
+  it.each([{ idleMs: 200 }, { sliceMs: 200 }])("does not wait for somebody who takes nothing: %j", async (patience) => {
     const events: unknown[] = [];
     await start({
-      patience: { idleMs: 200 },
+      patience,
       files: { [PATH]: new Uint8Array(20_000_000) },
       onEvent: (event) => events.push(event),
     });

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
 import { Prng } from "../../../../emulator/kernel/prng.ts";
 import { ms, s } from "../../../../emulator/kernel/time.ts";
-import { encodeFrame } from "../../../../gateway/source/ssu/app-frames.ts";
+import { type AppFrame, encodeFrame } from "../../../../gateway/source/ssu/app-frames.ts";
 import { isFileName } from "../../../../gateway/source/ssu/file-name.ts";
 import { fetchFile, sendFile } from "../../../../hil/cli/ssu-files.ts";
 import { ssuIdentity, ssuTrust } from "../../../../hil/crypto/ssu-credentials.ts";
@@ -14,6 +14,7 @@ import { SsuStream, type SsuStreamOptions } from "../../../../hil/link/ssu/ssu-s
 import { FolderStore } from "../../../../hil/server/ssu/file-store.ts";
 import { type SsuServer, type SsuServerOptions, startSsuServer } from "../../../../hil/server/ssu/ssu-server.ts";
 import { testTls } from "../../../support/https-client.ts";
+import { startStrangeSsuServer } from "../../../support/ssu-strange-server.ts";
 
 const tls = testTls();
 const bytes = (length: number, seed = 1): Uint8Array => new Prng(seed).bytes(length);
@@ -252,6 +253,31 @@ describe("a client", () => {
     await expect(SsuClient.connect({ ...at, trust: other })).rejects.toMatchObject({ code: "SSU_ALERT_SENT" });
     await expect(SsuClient.connect({ ...at, serverName: "elsewhere" })).rejects.toThrow("unrecognized_name (112)");
     await expect(SsuClient.connect({ ...at, port: 9 })).rejects.toMatchObject({ code: "SSU_REFUSED" });
+  });
+
+  it("shows nothing of a server that does something to a terminal, and takes no name from it that is a path", async () => {
+    const identity = ssuIdentity(tls.certificate, tls.privateKey);
+    const trust = ssuTrust({ ca: tls.ca });
+    const facing = async (frame: AppFrame, use: (client: SsuClient) => Promise<void>): Promise<void> => {
+      const stranger = await startStrangeSsuServer(identity, encodeFrame(frame));
+      const at = { host: "127.0.0.1", port: stranger.port, security: 1, trust, serverName: "127.0.0.1" } as const;
+      const client = await SsuClient.connect({ ...at, config: patience });
+      await use(client);
+      client.stream.abort();
+      stranger.close();
+    };
+    const text = "\u001b[2Jgone\u202e";
+    await facing({ type: "error", code: 3, reason: text }, async (client) => {
+      await expect(client.stat("fw")).rejects.toMatchObject({ code: "SSU_NOT_FOUND", message: "?[2Jgone?" });
+    });
+    await facing({ type: "said", number: 1, at: 0, nick: text, text }, async (client) => {
+      expect(await client.heard()).toMatchObject({ nick: "?[2Jgone?", text: "?[2Jgone?" });
+    });
+    for (const name of ["../x", "/etc/passwd", text, ""]) {
+      await facing({ type: "files", files: [{ name, size: 1, digest: new Uint8Array(32) }] }, async (client) => {
+        await expect(client.list()).rejects.toMatchObject({ code: "SSU_MALFORMED" });
+      });
+    }
   });
 
   it("notices a server that has gone in the middle", async () => {
