@@ -220,7 +220,7 @@ export class C2Server {
 }
 
 /** One line of what happened, without anything that differs from run to run but tokens. */
-export function eventText(event: SrupServerEvent): string {
+export function eventText(event: { readonly type: string }): string {
   const { type, ...rest } = event;
   const shown = Object.entries(rest).map(([name, value]) => `${name}=${valueText(name, value)}`);
   return [type, ...shown].join(" ");
