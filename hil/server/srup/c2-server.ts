@@ -135,7 +135,12 @@ export class C2Server {
     else if (event.type === "observation") this.#observed(event.device, event.verdict);
     else if (event.type === "syndicationRequested") this.#syndicate(event.device);
     else if (event.type === "syndicatedC2Request" && event.reqId === UPDATE_REQUEST)
-      this.initiate([Buffer.from(event.data).toString("latin1")]);
+      this.#updateFor(Buffer.from(event.data).toString("latin1"));
+  }
+
+  /** A home server may name our devices and nobody else. */
+  #updateFor(device: string): void {
+    if (this.joined.includes(device)) this.initiate([device]);
   }
 
   #lookUpType(peer: string): void {
