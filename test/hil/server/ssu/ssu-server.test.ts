@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, symlinkSync, utimesSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
@@ -159,6 +159,30 @@ describe("the file server", () => {
     expect(["a", "fw 1.2.bin", "Größe", "\u{1f600}", "x".repeat(200)].every(isFileName)).toBe(true);
   });
 
+  it("keeps 16 uploads that were broken off, none for longer than a day, and shows none of them", async () => {
+    const { folder, at } = await start();
+    const now = Date.now() / 1000;
+    for (let index = 0; index < 30; index++) {
+      const part = join(folder, `.ssu-part-${index}`);
+      writeFileSync(part, "x");
+      utimesSync(part, now, now - index * 3600 * 2);
+    }
+    const client = await SsuClient.connect(at);
+    expect(await client.list()).toEqual([]);
+    expect(readdirSync(folder).length).toBe(12); // of 22 hours at most
+    for (let index = 12; index < 30; index++) writeFileSync(join(folder, `.ssu-part-${index}`), "x");
+    await client.put({ name: "a", size: 1, digest: digestOf(bytes(1)) }, () => bytes(1));
+    expect(readdirSync(folder).filter((name) => name.startsWith(".ssu-part-")).length).toBe(15);
+    await client.close();
+  });
+
+  it("has no chat room when it is told so", async () => {
+    const client = await SsuClient.connect((await start({ chat: false })).at);
+    await expect(client.join("anna")).rejects.toMatchObject({ code: "SSU_NOT_ALLOWED" });
+    await client.report("updated");
+    await client.close();
+  });
+
   it("takes no file that is too large, and none at all when it is told so", async () => {
     const { at } = await start({ uploadMax: 1000 });
     const client = await SsuClient.connect(at);
@@ -229,6 +253,9 @@ describe("the chat room", () => {
     const bob = await SsuClient.connect({ ...at, security: 0 });
     await expect(bob.join("anna")).rejects.toMatchObject({ code: "SSU_NICK_TAKEN" });
     await expect(bob.join("no\nnick")).rejects.toMatchObject({ code: "SSU_BAD_NAME" });
+    for (const reporter of ["report", "Report", "ｒeport"]) {
+      await expect(bob.join(reporter)).rejects.toMatchObject({ code: "SSU_NICK_TAKEN" });
+    }
     await bob.join("Bob");
     expect(await bob.heard()).toMatchObject({ type: "said", text: "first" });
     expect(await anna.heard()).toEqual({ type: "joined", nick: "Bob" });
