@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, symlinkSync, utimesSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, describe, expect, it } from "vitest";
+import { afterEach, describe, expect, it, vi } from "vitest";
 import { Prng } from "../../../../emulator/kernel/prng.ts";
 import { ms, s } from "../../../../emulator/kernel/time.ts";
 import { type AppFrame, encodeFrame } from "../../../../gateway/source/ssu/app-frames.ts";
@@ -304,6 +304,30 @@ describe("a client", () => {
       await facing({ type: "files", files: [{ name, size: 1, digest: new Uint8Array(32) }] }, async (client) => {
         await expect(client.list()).rejects.toMatchObject({ code: "SSU_MALFORMED" });
       });
+    }
+  });
+
+  it("asks a server that has fallen silent, and ends when no answer comes", async () => {
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "performance"] });
+    const begin = performance.now();
+    const passing = async <Result>(work: Promise<Result>): Promise<Result> => {
+      let isOver = false;
+      void work.catch(() => {}).finally(() => (isOver = true));
+      while (!isOver) {
+        vi.advanceTimersByTime(20);
+        await new Promise(setImmediate); // what is on the socket arrives
+      }
+      return work;
+    };
+    try {
+      const { at } = await start();
+      const client = await passing(SsuClient.connect({ ...at, config: {} }));
+      await passing(client.join("anna"));
+      (server as SsuServer).losesOneIn = 1; // all of them
+      await expect(passing(client.heard())).rejects.toMatchObject({ code: "SSU_TIMEOUT" });
+      expect((performance.now() - begin) / 1000).toBeCloseTo(55, -1);
+    } finally {
+      vi.useRealTimers();
     }
   });
 
