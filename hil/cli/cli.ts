@@ -1,5 +1,6 @@
 import { parseArgs } from "node:util";
 import { BenchError, PeerError, UsageError } from "../../emulator/kernel/errors.ts";
+import { printable, printableLines } from "../link/printable.ts";
 import { type Command, type CommandArgs, type CommandIo, ExitCode } from "./command.ts";
 import { COMMON_OPTIONS, commandHelp, programHelp } from "./help.ts";
 
@@ -67,7 +68,8 @@ function parse(command: Command, argv: readonly string[]): CommandArgs {
 function report(error: unknown, argv: readonly string[], io: CommandIo): number {
   const code = error instanceof BenchError ? error.code : "INTERNAL";
   const message = error instanceof Error ? error.message : String(error);
-  io.stderr.write(`otabench: ${code}: ${message}\n`);
+  const shown = error instanceof UsageError ? printableLines(message) : printable(message); // a server may have worded it
+  io.stderr.write(`otabench: ${code}: ${shown}\n`);
   if (argv.includes("--debug") && error instanceof Error) io.stderr.write(`${error.stack}\n`);
   if (argv.includes("--json")) io.stdout.write(`${JSON.stringify({ error: { code, message } })}\n`);
   return error instanceof UsageError || error instanceof PeerError ? ExitCode.Usage : ExitCode.Internal;

@@ -3,6 +3,7 @@ import type { StepReport } from "../device/device.ts";
 import type { DeviceSession } from "../device/device-session.ts";
 import type { ScheduleRun } from "../device/run-schedule.ts";
 import { scheduleText } from "../device/schedule.ts";
+import { printable } from "../link/printable.ts";
 
 type Status = Awaited<ReturnType<DeviceSession["status"]>>;
 
@@ -79,7 +80,3 @@ export function runText({ at, steps, error }: ScheduleRun): string {
   if (error !== undefined) lines.push(`  failed: ${error.code}: ${printable(error.message)}`);
   return lines.join("\n");
 }
-
-/** Text from elsewhere must not steer a terminal: control characters (C0, DEL, C1) become "?". */
-const printable = (text: string): string =>
-  Array.from(text, (each) => (each < " " || (each >= "\u007f" && each <= "\u009f") ? "?" : each)).join("");

@@ -5,6 +5,7 @@ import type { RunScenario } from "../scenario/run-report.ts";
 import type { PullRun } from "../system/pull-run.ts";
 import type { Serve } from "../system/serve.ts";
 import { runCli } from "./cli.ts";
+import type { Command } from "./command.ts";
 import { convertCommand } from "./convert-command.ts";
 import type { DeviceParts } from "./device-command.ts";
 import { deviceCommand, type RunDevice } from "./device-words.ts";
@@ -14,6 +15,7 @@ import { publishCommand } from "./publish-command.ts";
 import { pullCommand } from "./pull-command.ts";
 import { runCommand } from "./run-command.ts";
 import { serverCommand } from "./server-command.ts";
+import { srupCommand } from "./srup-command.ts";
 import { ssuCommand } from "./ssu-command.ts";
 import { openTerminal } from "./terminal.ts";
 import { upCommand } from "./up-command.ts";
@@ -50,6 +52,11 @@ const pullRun: PullRun = async (options) => {
   return system.pullRun(options);
 };
 
+const runSrup: Command["run"] = async (args, io) => {
+  const parts = await import("./srup-parts.ts");
+  return parts.runSrup(args, io);
+};
+
 const runDevice: RunDevice = async (args, io) => {
   const device = await import("./device-command.ts");
   const { wallCalendar } = await import("../device/calendar.ts");
@@ -63,6 +70,10 @@ process.stdout.on("error", (error: NodeJS.ErrnoException) => {
   process.exit();
 });
 
+// started by otabench.mjs, which is gone when the channel is; the channel keeps nothing from ending
+process.on("disconnect", () => process.kill(process.pid, "SIGTERM"));
+process.channel?.unref();
+
 process.exitCode = await runCli(
   {
     version: otabenchVersion(),
@@ -74,6 +85,7 @@ process.exitCode = await runCli(
       keysCommand,
       convertCommand,
       ssuCommand,
+      srupCommand(runSrup),
       serverCommand(serve),
       pullCommand(pullRun),
       deviceCommand(runDevice),

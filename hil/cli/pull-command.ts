@@ -1,4 +1,5 @@
 import { UsageError } from "../../emulator/kernel/errors.ts";
+import { printable } from "../link/printable.ts";
 import type { PullRun, PullRunOptions, PullRunReport } from "../system/pull-run.ts";
 import { type Command, type CommandArgs, type CommandIo, ExitCode, flagOption, textOption } from "./command.ts";
 import { beforeServer, byteProgress } from "./transfer.ts";
@@ -11,12 +12,16 @@ export const pullCommand = (pullRun: PullRun): Command => ({
   summary: "pull a file as a device of one update system does, from anybody's server",
   operands: "SYSTEM --server URL --out FILE",
   details: `
-SYSTEM is https, rsu or ssu. Looks, fetches, checks the signature, and writes FILE, with its signature in FILE.sig. A pull that
+SYSTEM is https, rsu, srup or ssu. Looks, fetches, checks the signature, and writes FILE, with its signature in FILE.sig. A pull that
 was cut off leaves FILE.part behind, and the next one goes on there. With --vehicle the file is installed in that virtual
 vehicle afterwards. Whoever is trusted must be named: --ca for the server, --signer for the file, or both by --keys or
 --seed; --unsigned takes a file from a server that has no signatures.`,
   options: {
-    server: { type: "string", value: "URL", help: "https://HOST:PORT, rsu://HOST:PORT, ssu://HOST:PORT, or HOST:PORT" },
+    server: {
+      type: "string",
+      value: "URL",
+      help: "https://, rsu:// or ssu://HOST:PORT, or HOST:PORT; srup: http(s)://HOST:PORT of the key service",
+    },
     out: { type: "string", short: "o", value: "FILE", help: "file to write" },
     name: { type: "string", value: "NAME", help: "what to ask for: a path (https), a target (rsu) or a file (ssu)" },
     ca: { type: "string", value: "FILE", help: "the certificate that the server's must lead to, PEM" },
@@ -27,7 +32,10 @@ vehicle afterwards. Whoever is trusted must be named: --ca for the server, --sig
     cert: { type: "string", value: "FILE", help: "certificate to show if the server asks for one, PEM" },
     key: { type: "string", value: "FILE", help: "its private key, PEM" },
     current: { type: "string", value: "X.Y.Z", help: "version that the device says it has (0.0.0)" },
-    wait: { type: "string", value: "SECONDS", help: "rsu: let the server announce what comes within that time" },
+    wait: { type: "string", value: "SECONDS", help: "rsu, srup: let the server announce what comes within that time" },
+    join: { type: "string", value: "HOW", help: "srup: simple, human or observed (simple)" },
+    observer: { type: "string", value: "ID", help: "srup: with --join observed, who confirms it" },
+    state: { type: "string", value: "DIR", help: "srup: where the device's identity is kept; a new one without" },
     max: { type: "string", value: "BYTES", help: "the longest file that is taken (67108864)" },
     tls12: { type: "boolean", help: "https: take TLS 1.2 with ECDHE-RSA-AES256-GCM-SHA384 too" },
     vehicle: { type: "string", value: "VEHICLE", help: "install it in this virtual vehicle" },
@@ -52,7 +60,9 @@ function optionsOf(args: CommandArgs, io: CommandIo, stop: AbortSignal): PullRun
   if (server === undefined) throw new UsageError("--server URL is missing");
   if (out === undefined && vehicle === undefined) throw new UsageError("--out FILE or --vehicle VEHICLE is missing");
   const hasKeys = keysDir !== undefined || seed !== undefined;
-  if (!hasKeys && text("ca") === undefined) throw new UsageError("--ca FILE is missing: no server is trusted");
+  const isPlain = system === "srup" && server.startsWith("http:");
+  if (!hasKeys && !isPlain && text("ca") === undefined)
+    throw new UsageError("--ca FILE is missing: no server is trusted");
   const unsigned = flagOption(args, "unsigned");
   if (!hasKeys && !unsigned && text("signer") === undefined)
     throw new UsageError("--signer FILE is missing: nobody's signature counts; --unsigned does without");
@@ -81,10 +91,14 @@ function optionsOf(args: CommandArgs, io: CommandIo, stop: AbortSignal): PullRun
     current,
     ecu,
     wait: waitOf(text("wait")),
+    join: text("join"),
+    observer: text("observer"),
+    state: text("state"),
     sizeMax: bytesOf(text("max")),
     tls12: flagOption(args, "tls12"),
     stop,
     onProgress: byteProgress(args, io),
+    onShow: (value) => io.stderr.write(`shows     ${value}\n`),
   };
 }
 
@@ -102,5 +116,5 @@ function reportText(report: PullRunReport): string {
     const why = installed.code === undefined ? "" : ` (${installed.code}: ${installed.reason})`;
     lines.push(`verdict   ${installed.verdict}${why}`);
   }
-  return `${lines.join("\n")}\n`;
+  return `${lines.map(printable).join("\n")}\n`;
 }

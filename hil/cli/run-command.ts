@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import { UsageError } from "../../emulator/kernel/errors.ts";
+import { printableLines } from "../link/printable.ts";
 import { claimFile } from "../record/claim.ts";
 import { writePieces } from "../record/pieces.ts";
 import { FileError } from "../record/record-error.ts";
@@ -41,7 +42,7 @@ log and pcapng capture are written to DIR. Two runs of one scenario with one see
     const report = await runScenario(path, optionsOf(args, progress)).finally(() => progress?.close());
     if (junit !== undefined) writePieces(junit, [junitXml(report)]);
     if (json) io.stdout.write(`${JSON.stringify(report, undefined, 2)}\n`);
-    else io.stdout.write(`${progress === undefined ? "" : "\n"}${reportText(report)}`);
+    else io.stdout.write(`${progress === undefined ? "" : "\n"}${printableLines(reportText(report))}`);
     return report.verdict === "passed" ? ExitCode.Ok : ExitCode.Failed;
   },
 });

@@ -1,4 +1,5 @@
 import { UsageError } from "../../emulator/kernel/errors.ts";
+import { printable } from "../link/printable.ts";
 import type { Serve, ServerOpen } from "../system/serve.ts";
 import { type Command, ExitCode, flagOption, textOption } from "./command.ts";
 import { untilSignal } from "./until-signal.ts";
@@ -10,9 +11,10 @@ export const serverCommand = (serve: Serve): Command => ({
   summary: "play the server of one update system, for anybody's device",
   operands: "SYSTEM [NAME=]FILE...",
   details: `
-SYSTEM is https, rsu or ssu. FILE is served as it is, whatever is in it, with the signature FILE.sig if that is there. NAME is
-what devices ask for: a path (https), a target (rsu) or a file (ssu); the first FILE may do without. Nothing else can be had. Certificate
-and key are those of --keys or --seed (1) if none are given. Runs until SIGINT or SIGTERM, or for so many seconds.`,
+SYSTEM is https, rsu, srup or ssu. FILE is served as it is, whatever is in it, with the signature FILE.sig if that is there. NAME is
+what devices ask for: a path (https), a target (rsu) or a file (ssu); the first FILE may do without. Nothing else can be had. srup is key service, broker
+and server in one for devices of this machine; "otabench srup" has them by themselves. Certificate and key are those of
+--keys or --seed (1) if none are given. Runs until SIGINT or SIGTERM, or for so many seconds.`,
   options: {
     version: { type: "string", value: "X.Y.Z", help: "of what is served, for systems that offer by version (2.0.0)" },
     sign: { type: "boolean", help: "sign the files with the package key of --keys or --seed" },
@@ -20,7 +22,7 @@ and key are those of --keys or --seed (1) if none are given. Runs until SIGINT o
     port: {
       type: "string",
       value: "PORT",
-      help: "where to listen; 0 for any free one (https 4443, rsu 4433, ssu 7400)",
+      help: "where to listen; 0 for any free one (https 4443, rsu 4433, srup 8443, ssu 7400)",
     },
     cert: { type: "string", value: "FILE", help: "certificate to show, PEM" },
     key: { type: "string", value: "FILE", help: "its private key, PEM" },
@@ -58,7 +60,7 @@ and key are those of --keys or --seed (1) if none are given. Runs until SIGINT o
         seconds: secondsOf(textOption(args, "for")),
         onOpen: (open) => io.stdout.write(json ? `${JSON.stringify({ open })}\n` : openText(open)),
         onEvent: (line) => {
-          if (!flagOption(args, "quiet")) io.stdout.write(`${line}\n`);
+          if (!flagOption(args, "quiet")) io.stdout.write(`${printable(line)}\n`);
         },
       }),
     );

@@ -1,8 +1,11 @@
 import { statSync } from "node:fs";
 import { createInterface } from "node:readline";
 import { UsageError } from "../../emulator/kernel/errors.ts";
+import { SsuStreamError } from "../../gateway/source/ssu/alerts.ts";
 import { isFileName } from "../../gateway/source/ssu/file-name.ts";
+import { printable } from "../link/printable.ts";
 import { SsuClient } from "../link/ssu/ssu-client.ts";
+import type { SsuStreamFacts } from "../link/ssu/ssu-stream.ts";
 import { FolderStore } from "../server/ssu/file-store.ts";
 import { type SsuServerEvent, startSsuServer } from "../server/ssu/ssu-server.ts";
 import { type Command, type CommandArgs, type CommandIo, ExitCode, flagOption, textOption } from "./command.ts";
@@ -93,16 +96,33 @@ async function serve(args: CommandArgs, [folder = ""]: string[], io: CommandIo):
 
 function tell(event: SsuServerEvent, json: boolean, io: CommandIo): void {
   if (json) io.stdout.write(`${JSON.stringify({ event })}\n`);
-  else if (event.type === "app") io.stdout.write(`client ${event.session}: ${JSON.stringify(event.event)}\n`);
+  else if (event.type === "app")
+    io.stdout.write(`client ${event.session}: ${printable(JSON.stringify(event.event))}\n`);
   else if (event.type === "failed")
-    io.stdout.write(`client ${event.session}: ${event.failure.code}: ${event.failure.reason}\n`);
+    io.stdout.write(`client ${event.session}: ${event.failure.code}: ${new SsuStreamError(event.failure).message}\n`);
   else if (event.type === "client") io.stdout.write(`client ${event.session}: ${event.from}\n`);
 }
 
-async function list(args: CommandArgs, [server]: string[], io: CommandIo): Promise<number> {
+/** Whatever comes of it, the stream is over afterwards, and nothing keeps the program from ending. */
+async function withClient<Result>(
+  args: CommandArgs,
+  server: string | undefined,
+  work: (client: SsuClient) => Promise<Result>,
+): Promise<{ result: Result; facts: SsuStreamFacts }> {
   const client = await SsuClient.connect(streamOptions(args, endpointOf(server)));
-  const files = await client.list();
+  let result: Result;
+  try {
+    result = await work(client);
+  } catch (error) {
+    client.stream.abort();
+    throw error;
+  }
   await client.close();
+  return { result, facts: client.facts };
+}
+
+async function list(args: CommandArgs, [server]: string[], io: CommandIo): Promise<number> {
+  const { result: files } = await withClient(args, server, (client) => client.list());
   const rows = files.map(({ name, size, digest }) => ({ name, size, digest: Buffer.from(digest).toString("hex") }));
   if (flagOption(args, "json")) io.stdout.write(`${JSON.stringify({ files: rows })}\n`);
   else for (const { name, size, digest } of rows) io.stdout.write(`${digest}  ${String(size).padStart(12)}  ${name}\n`);
@@ -116,17 +136,9 @@ async function transfer(
   work: (client: SsuClient, what: string) => Promise<Transferred>,
 ): Promise<number> {
   const begin = io.now();
-  const client = await SsuClient.connect(streamOptions(args, endpointOf(server)));
-  let done: Transferred;
-  try {
-    done = await work(client, what);
-  } catch (error) {
-    client.stream.abort();
-    throw error;
-  }
-  await client.close();
+  const { result: done, facts } = await withClient(args, server, (client) => work(client, what));
   const seconds = (io.now() - begin) / 1000;
-  const { secure, counters, roundTripMs } = client.facts;
+  const { secure, counters, roundTripMs } = facts;
   const report = { ...done, seconds, secure, retransmissions: counters.resent, roundTripMs };
   if (flagOption(args, "json")) io.stdout.write(`${JSON.stringify(report)}\n`);
   else io.stdout.write(`${reportText(report)}\n`);
@@ -143,19 +155,30 @@ function reportText(report: Transferred & { seconds: number; secure: boolean; re
 async function chat(args: CommandArgs, [server]: string[], io: CommandIo): Promise<number> {
   const nick = textOption(args, "nick");
   if (nick === undefined) throw new UsageError("--nick NAME is missing");
-  const client = await SsuClient.connect(streamOptions(args, endpointOf(server)));
-  await client.join(nick);
-  const lines = createInterface({ input: process.stdin, terminal: false });
-  lines.on("line", (line) => {
-    if (line !== "") client.say(line).catch(() => lines.close());
+  await withClient(args, server, async (client) => {
+    await client.join(nick);
+    const lines = createInterface({ input: process.stdin, terminal: false });
+    lines.on("line", (line) => {
+      if (line !== "") client.say(line).catch(() => lines.close());
+    });
+    lines.on("close", () => client.stream.end());
+    try {
+      for (let heard = await client.heard(); heard !== undefined; heard = await client.heard()) hear(heard, args, io);
+    } finally {
+      lines.close();
+    }
   });
-  lines.on("close", () => client.stream.end());
-  for (let heard = await client.heard(); heard !== undefined; heard = await client.heard()) {
-    if (flagOption(args, "json")) io.stdout.write(`${JSON.stringify(heard)}\n`);
-    else if (heard.type === "said")
-      io.stdout.write(`${new Date(heard.at).toISOString()} ${heard.nick}: ${heard.text}\n`);
-    else io.stdout.write(`${heard.nick} ${heard.type === "joined" ? "has come" : "has gone"}\n`);
-  }
-  await client.close();
   return ExitCode.Ok;
+}
+
+function hear(heard: NonNullable<Awaited<ReturnType<SsuClient["heard"]>>>, args: CommandArgs, io: CommandIo): void {
+  if (flagOption(args, "json")) io.stdout.write(`${JSON.stringify(heard)}\n`);
+  else if (heard.type === "said") io.stdout.write(`${timeText(heard.at)} ${heard.nick}: ${heard.text}\n`);
+  else io.stdout.write(`${heard.nick} ${heard.type === "joined" ? "has come" : "has gone"}\n`);
+}
+
+/** @param at Unix time, ms, as a server says: it may be any number */
+function timeText(at: number): string {
+  const time = new Date(at);
+  return Number.isNaN(time.getTime()) ? "?" : time.toISOString();
 }

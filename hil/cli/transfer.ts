@@ -1,4 +1,5 @@
 import { BenchError, UsageError } from "../../emulator/kernel/errors.ts";
+import { printable } from "../link/printable.ts";
 import { type CommandArgs, type CommandIo, ExitCode, flagOption } from "./command.ts";
 
 /** What the server or a release does wrong is no fault of the command line, nor of this machine. @returns exit code */
@@ -8,7 +9,7 @@ export async function beforeServer(args: CommandArgs, io: CommandIo, work: () =>
   } catch (error) {
     if (!(error instanceof BenchError) || error instanceof UsageError) throw error;
     const { code, message } = error;
-    io.stderr.write(`otabench: ${code}: ${message}\n`);
+    io.stderr.write(`otabench: ${code}: ${printable(message)}\n`);
     if (flagOption(args, "json")) io.stdout.write(`${JSON.stringify({ error: { code, message } })}\n`);
     return ExitCode.Failed;
   }

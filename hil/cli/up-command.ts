@@ -2,6 +2,7 @@ import { UsageError } from "../../emulator/kernel/errors.ts";
 import type { BringUp } from "../door/bring-up.ts";
 import type { Refusal } from "../door/doors.ts";
 import type { DoorOptions, OpenDoors } from "../door/open-doors.ts";
+import { printable } from "../link/printable.ts";
 import { type Command, type CommandArgs, type CommandIo, ExitCode, flagOption, textOption } from "./command.ts";
 import { untilSignal } from "./until-signal.ts";
 import { portOf, secondsOf } from "./words.ts";
@@ -95,7 +96,7 @@ function endpointOf(text: string): { host: string; port: number } {
 function name({ place, door, client, code, reason, count }: Refusal, io: CommandIo): void {
   if (count > NAMED_MAX) return;
   const last = count === NAMED_MAX ? " (and no more of these)" : "";
-  io.stderr.write(`otabench: ${door} of ${place}, client ${client}: ${code}: ${reason}${last}\n`);
+  io.stderr.write(`otabench: ${door} of ${place}, client ${client}: ${code}: ${printable(reason)}${last}\n`);
 }
 
 function doorsText({ host, socketcand, slcan, pty, doip }: OpenDoors): string {

@@ -38,6 +38,10 @@ export interface PullRunOptions {
   readonly tls12: boolean;
   /** How long the server may wait for something newer before it answers, seconds. */
   readonly wait?: number | undefined;
+  /** srup: how to join, who confirms it, and the folder where the device's identity is kept. */
+  readonly join?: string | undefined;
+  readonly observer?: string | undefined;
+  readonly state?: string | undefined;
   readonly sizeMax?: number | undefined;
   readonly out?: string | undefined;
   /** Path of a vehicle file: the file is installed there. */
@@ -46,6 +50,8 @@ export interface PullRunOptions {
   readonly ecu?: string | undefined;
   readonly stop: AbortSignal;
   readonly onProgress: (received: number) => void;
+  /** What the device shows to whoever confirms its join. */
+  readonly onShow: (value: string) => void;
 }
 
 export interface PullRunReport extends PullReport {
@@ -70,6 +76,7 @@ export const pullRun: PullRun = async (options) => {
       out,
       stop: options.stop,
       onProgress: options.onProgress,
+      onShow: options.onShow,
     });
     if (vehicle === undefined || report.verdict !== "pulled") return report;
     const { result } = await installFile({

@@ -22,6 +22,8 @@ export interface PullOptions {
   readonly out: string;
   /** Aborted: the pull ends, and what has come is kept. */
   readonly stop?: AbortSignal;
+  /** What the device shows to whoever confirms its join. */
+  readonly onShow?: (value: string) => void;
   readonly onProgress?: (received: number, total: number | undefined) => void;
 }
 
@@ -89,7 +91,7 @@ class Puller {
   constructor(system: UpdateSystem, options: PullOptions) {
     this.#system = system;
     this.#options = options;
-    this.#driver = system.makeDriver?.() ?? makeDriver();
+    this.#driver = system.makeDriver?.(options.onShow) ?? makeDriver();
     this.#gate = new HostGate(this.#driver, new Map(), (request, answer) =>
       this.#pump.push({ type: "answer", request, answer }),
     );

@@ -9,15 +9,23 @@ interface Told {
   readonly tls12?: boolean | undefined;
   /** How long the server may wait for something newer, seconds. */
   readonly wait?: number | undefined;
+  /** srup: how to join, who confirms it, and the folder where the device's identity is kept. */
+  readonly join?: string | undefined;
+  readonly observer?: string | undefined;
+  readonly state?: string | undefined;
 }
 
 /** The settings that words of a command line mean. @throws {UsageError} */
-export function deviceSettings(system: string, { server, name, tls12 = false, wait }: Told): SourceSettings {
+export function deviceSettings(system: string, told: Told): SourceSettings {
+  const { server, name, tls12 = false, wait, join, observer, state } = told;
   if (!(SYSTEM_NAMES as readonly string[]).includes(system)) {
     throw new UsageError(`"${system}" is no update system; there are ${SYSTEM_NAMES.join(", ")}`);
   }
   const settings = {
     system,
+    ...(join !== undefined && { join }),
+    ...(observer !== undefined && { observer }),
+    ...(state !== undefined && { state }),
     ...(server !== undefined && { server: server.includes("://") ? server : `${schemeOf(system)}://${server}` }),
     ...(system === "rsu" && name !== undefined && { target: name }),
     ...(system === "ssu" && name !== undefined && { file: name }),

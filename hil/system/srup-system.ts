@@ -25,10 +25,16 @@ export function srupSystem(settings: SettingsOf<"srup">): UpdateSystem {
     name: "srup",
     server,
     peer: server,
-    makeDriver: () =>
+    makeDriver: (onShow) =>
       new CompositeDriver({
         srup: () =>
-          new SrupDriver({ onJoinValue: (device, value) => shown.show(device, value), observer: () => observer }),
+          new SrupDriver({
+            onJoinValue: (device, value) => {
+              shown.show(device, value);
+              onShow?.(value);
+            },
+            observer: () => observer,
+          }),
       }),
     makeSource({ ca, sizeMax }) {
       trusted = ca;

@@ -63,8 +63,8 @@ export interface UpdateSystem {
   /** The server, and what is asked for there: for reports. */
   readonly peer: string;
   makeSource(trust: DeviceTrust): UpdateSource;
-  /** Carries out what that source asks for; one that knows all systems will do, if left out. */
-  makeDriver?(): HostDriver;
+  /** Carries out what that source asks for; one that knows all systems will do, if left out. @param onShow what the device shows */
+  makeDriver?(onShow?: (value: string) => void): HostDriver;
   /** @throws {LinkError} "LINK_REFUSED" when the port can't be had */
   startServer(options: ServerOptions): Promise<SystemServer>;
 }

@@ -58,6 +58,7 @@ function putInteger(bytes: Uint8Array, type: NumberType, value: SrupValue): void
 /**
  * Total. @returns undefined when there are fewer bytes than the type has, or the text is not UTF-8; more bytes than that
  * are ignored, as the original does
+ * @public
  */
 export function decodeSrupValue(type: SrupValueType, data: Uint8Array): SrupValue | undefined {
   if (type === "text") return decodeText(data);

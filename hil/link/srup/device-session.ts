@@ -23,6 +23,8 @@ export interface SessionTools {
   readonly onJoinValue?: (device: string, value: string) => void;
   /** What the device sees when it is asked to look at another one; without this it says that it could not. */
   readonly onObserve?: (device: string, value: string | undefined) => Promise<"valid" | "invalid" | "fail">;
+  /** Everything that the device is told, or does. */
+  readonly onEvent?: (event: ToldOutput<SrupDeviceOutput>) => void;
   /** Who confirms observed joins, where the request does not say. */
   readonly observer?: () => string | undefined;
 }
@@ -78,6 +80,16 @@ export class DeviceSession {
     runner.push(kind === "observed" ? { type: "join", kind, observer } : { type: "join", kind });
     await this.#until(() => this.#join !== undefined, this.#request.patienceMs);
     return this.#join ?? "timeout";
+  }
+
+  /** Registers and connects, as far as that is not done yet. @throws {LinkError} when it can't register */
+  async begin(): Promise<void> {
+    if (this.#runner === undefined) await this.#start();
+  }
+
+  /** After {@link begin}. @throws {UsageError} what the role throws */
+  push(input: SrupDeviceInput): void {
+    this.#runner?.push(input);
   }
 
   /** The update that the server wants next. @returns undefined when none comes in that time */
@@ -162,6 +174,7 @@ export class DeviceSession {
   }
 
   #said(output: ToldOutput<SrupDeviceOutput>): void {
+    this.#tools.onEvent?.(output);
     if (output.type === "joined") this.#join = "joined";
     else if (output.type === "notJoined") this.#join = output.outcome;
     else if (output.type === "joinValue") this.#tools.onJoinValue?.(this.#identity, output.value);

@@ -21,11 +21,14 @@ const NOT_JOINED: Readonly<Record<Exclude<JoinEnd, "joined">, readonly [code: st
 export class SrupExchange {
   readonly #request: SrupRequest;
   readonly #session: DeviceSession;
+  readonly #isJoined: boolean;
   readonly #answers: AsyncGenerator<HostAnswer, void>;
   readonly #abandoned = Promise.withResolvers<HostAnswer>();
   #http: HttpExchange | undefined;
 
-  constructor(request: SrupRequest, session: DeviceSession) {
+  /** @param isJoined what the session does about joins is nothing of this exchange's */
+  constructor(request: SrupRequest, session: DeviceSession, { isJoined = false } = {}) {
+    this.#isJoined = isJoined;
     this.#request = request;
     this.#session = session;
     this.#answers = this.#run();
@@ -52,7 +55,7 @@ export class SrupExchange {
       yield { type: "head", status: 200, headers: {} };
       return;
     }
-    const joined = await this.#session.joined();
+    const joined = this.#isJoined ? "joined" : await this.#session.joined();
     if (joined !== "joined") {
       const [code, reason] = NOT_JOINED[joined];
       yield hostFailed(code, reason);

@@ -7,6 +7,7 @@ import {
   PREAMBLE,
 } from "../../../gateway/source/ssu/app-frames.ts";
 import { isFileName } from "../../../gateway/source/ssu/file-name.ts";
+import { printable } from "../printable.ts";
 import { SsuStream, type SsuStreamFacts, type SsuStreamOptions } from "./ssu-stream.ts";
 
 /** The server has refused what was asked, or does not keep to the protocol. */
@@ -125,7 +126,7 @@ export class SsuClient {
     }
     await this.#ask({ type: "end" });
     const { name } = await this.#answer("stored");
-    return { name, offset };
+    return { name: shown(name), offset };
   }
 
   async report(text: string): Promise<void> {
@@ -196,9 +197,5 @@ const headOf = ({ size, digest, offset }: Extract<AppFrame, { type: "file" }>): 
 
 const SHOWN_MAX = 1024;
 
-/** Text of a peer, fit for a terminal: nothing in it that moves a cursor or turns text around. */
-const shown = (text: string): string =>
-  text
-    .replace(/[\p{Cc}\p{Cs}\u2028\u2029\u202a-\u202e\u2066-\u2069]/gu, "?")
-    .slice(0, SHOWN_MAX)
-    .toWellFormed();
+/** Text of a peer that is shown, and no more of it than anybody reads. */
+const shown = (text: string): string => printable(text).slice(0, SHOWN_MAX).toWellFormed();

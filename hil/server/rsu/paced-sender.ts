@@ -5,15 +5,11 @@ import type { QuicServerSession, QuicStream } from "@currentspace/http3";
 const BURST = 24;
 /** The peer has said all that it has to say when nothing came for so long, milliseconds, or for the round-trip time. */
 const QUIET_MS = 3;
-/** A peer that never stops saying something gets the next burst all the same after so long. */
-const QUIET_WAIT_MAX_MS = 1_000;
-/**
- * Silence alone may mean that the peer is not running just now, and what was sent meanwhile would overflow its socket: it
- * must have said something since the last so many PDUs of the burst, more than QUIC lets it leave unacknowledged at once.
- */
-const HEARD_WITHIN = 5;
+/** When so long has passed since the PDU before, milliseconds, what leaves next may be that one once more. */
+const STALL_MS = 10;
+const SETTLE_MS = 2;
 /** A peer that says nothing at all is given up by the idle timeout, not here. */
-const HEARD_WAIT_MAX_MS = 20_000;
+const ANSWER_WAIT_MAX_MS = 30_000;
 const LEAVE_WAIT_MAX_MS = 5_000;
 
 /**
@@ -23,8 +19,7 @@ const LEAVE_WAIT_MAX_MS = 5_000;
 export class PacedSender {
   readonly #session: QuicServerSession;
   #inBurst = 0;
-  /** What had come from the peer when the last PDUs of the burst were still to leave. */
-  #packetsBefore = 0;
+  #lastLeft = 0;
 
   constructor(session: QuicServerSession) {
     this.#session = session;
@@ -34,14 +29,15 @@ export class PacedSender {
   async send(stream: QuicStream, data: Uint8Array, last: boolean): Promise<void> {
     const before = this.#session.getMetrics();
     const goal = (before?.bytesOut ?? 0) + data.length;
-    if (this.#inBurst === BURST - HEARD_WITHIN) this.#packetsBefore = before?.packetsIn ?? 0;
     if (last) stream.end(Buffer.from(data));
     else stream.write(Buffer.from(data));
     await this.#until(() => (this.#session.getMetrics()?.bytesOut ?? goal) >= goal, LEAVE_WAIT_MAX_MS);
+    if (performance.now() - this.#lastLeft > STALL_MS) await this.#settled();
+    this.#lastLeft = performance.now();
     this.#inBurst++;
     if (last || this.#inBurst < BURST) return;
     this.#inBurst = 0;
-    await this.#quiet();
+    await this.#answered(before?.packetsIn ?? 0);
   }
 
   async #until(done: () => boolean, forMs: number): Promise<void> {
@@ -49,14 +45,26 @@ export class PacedSender {
     while (!done() && performance.now() < end) await new Promise((next) => setImmediate(next));
   }
 
-  async #quiet(): Promise<void> {
-    const begun = performance.now();
-    const waited = (): number => performance.now() - begun;
-    for (let packets = -1; waited() < HEARD_WAIT_MAX_MS; ) {
+  /** Nothing leaves any more. */
+  async #settled(): Promise<void> {
+    const end = performance.now() + LEAVE_WAIT_MAX_MS;
+    for (let packets = -1; performance.now() < end; ) {
+      const now = this.#session.getMetrics()?.packetsOut ?? packets;
+      if (now === packets) return;
+      packets = now;
+      await pause(SETTLE_MS);
+    }
+  }
+
+  /**
+   * The peer has answered what was sent last, and has no more to say. A peer that gets no time on its machine is waited
+   * for: what would pile up at its socket would be lost. @param before packets that had come before the last was sent
+   */
+  async #answered(before: number): Promise<void> {
+    const end = performance.now() + ANSWER_WAIT_MAX_MS;
+    for (let packets = before; performance.now() < end; ) {
       const metrics = this.#session.getMetrics();
-      if (metrics === null) return;
-      const isQuiet = metrics.packetsIn === packets || waited() > QUIET_WAIT_MAX_MS;
-      if (isQuiet && metrics.packetsIn > this.#packetsBefore) return;
+      if (metrics === null || (metrics.packetsIn === packets && packets !== before)) return;
       packets = metrics.packetsIn;
       await pause(Math.max(QUIET_MS, metrics.rttMs * 1.5));
     }

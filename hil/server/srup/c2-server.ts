@@ -135,7 +135,12 @@ export class C2Server {
     else if (event.type === "observation") this.#observed(event.device, event.verdict);
     else if (event.type === "syndicationRequested") this.#syndicate(event.device);
     else if (event.type === "syndicatedC2Request" && event.reqId === UPDATE_REQUEST)
-      this.initiate([Buffer.from(event.data).toString("latin1")]);
+      this.#updateFor(Buffer.from(event.data).toString("latin1"));
+  }
+
+  /** A home server may name our devices and nobody else. */
+  #updateFor(device: string): void {
+    if (this.joined.includes(device)) this.initiate([device]);
   }
 
   #lookUpType(peer: string): void {
@@ -220,7 +225,7 @@ export class C2Server {
 }
 
 /** One line of what happened, without anything that differs from run to run but tokens. */
-export function eventText(event: SrupServerEvent): string {
+export function eventText(event: { readonly type: string }): string {
   const { type, ...rest } = event;
   const shown = Object.entries(rest).map(([name, value]) => `${name}=${valueText(name, value)}`);
   return [type, ...shown].join(" ");

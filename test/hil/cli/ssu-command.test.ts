@@ -4,17 +4,22 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
+import { text } from "node:stream/consumers";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { Prng } from "../../../emulator/kernel/prng.ts";
+import { type AppFrame, encodeFrame } from "../../../gateway/source/ssu/app-frames.ts";
 import { runCli } from "../../../hil/cli/cli.ts";
 import { ssuCommand } from "../../../hil/cli/ssu-command.ts";
+import { ssuIdentity } from "../../../hil/crypto/ssu-credentials.ts";
 import { testTls } from "../../support/https-client.ts";
+import { startStrangeSsuServer } from "../../support/ssu-strange-server.ts";
 import { keptIo } from "./io.ts";
 
 const BIN = "hil/cli/otabench.mjs";
 const folder = mkdtempSync(join(tmpdir(), "otabench-ssu-cli-"));
 const path = (name: string): string => join(folder, name);
 const file = new Prng("ssu cli").bytes(300_000);
+const tls = testTls();
 const running: ChildProcessWithoutNullStreams[] = [];
 
 function otabench(...args: readonly string[]): ChildProcessWithoutNullStreams {
@@ -34,7 +39,7 @@ async function run(...argv: readonly string[]): Promise<{ code: number; out: str
 }
 
 beforeAll(() => {
-  const { certificate, privateKey, ca } = testTls();
+  const { certificate, privateKey, ca } = tls;
   writeFileSync(path("ca.pem"), ca);
   writeFileSync(path("server.pem"), certificate);
   writeFileSync(path("server.key"), privateKey, { mode: 0o600 });
@@ -87,11 +92,62 @@ describe("otabench ssu", () => {
     expect(code).toBe(0);
   });
 
+  it("ends when the launcher that started its Node is killed", async () => {
+    const old = `data:text/javascript,Object.defineProperty(process,"versions",{value:{...process.versions,node:"20.1.0"}})`;
+    const child = spawn(process.execPath, ["--import", old, BIN, "ssu", "serve", folder, "--security", "plain"]);
+    running.push(child);
+    const lines = linesOf(child);
+    expect((await lines.next()).value).toMatch(/^ssu {2}127\.0\.0\.1:\d+$/);
+    child.kill("SIGKILL");
+    expect(await lines.next()).toMatchObject({ done: true }); // nobody has its standard output any more
+  });
+
   it("names what went wrong", async () => {
     const { at } = await serve();
     expect((await run("get", at, "none", "--ca", path("ca.pem"))).err).toContain("SSU_NOT_FOUND");
     expect((await run("get", at, "fw.bin", "--plain")).err).toContain("SSU_REFUSED");
     expect((await run("list", "127.0.0.1:9", "--plain")).err).toContain("SSU_REFUSED");
+  });
+
+  it.each([
+    ["list", [], { type: "error", code: 11, reason: "\u001b[31mno\u009b" }, "SSU_STORAGE: ?[31mno?"],
+    ["list", [], { type: "joined", nick: "x" }, "SSU_MALFORMED"],
+    ["chat", ["--nick", "anna"], { type: "error", code: 4, reason: "no nick" }, "SSU_BAD_NAME"],
+  ] as const)(
+    "%s ends when it has said what is wrong, standard input open or not",
+    async (action, more, frame, said) => {
+      const identity = ssuIdentity(tls.certificate, tls.privateKey);
+      const stranger = await startStrangeSsuServer(identity, encodeFrame(frame));
+      const child = otabench(action, `localhost:${stranger.port}`, "--ca", path("ca.pem"), ...more);
+      const told = text(child.stderr);
+      const [code] = (await once(child, "exit")) as [number];
+      expect(await told).toContain(`otabench: ${said}`);
+      expect(code).toBe(2);
+      stranger.close();
+    },
+  );
+
+  it("a chat ends when its server has gone, and shows nothing of anybody that steers a terminal", async () => {
+    const identity = ssuIdentity(tls.certificate, tls.privateKey);
+    const frames: AppFrame[] = [
+      { type: "welcome", members: 1 },
+      { type: "said", number: 1, at: 2 ** 53 - 1, nick: "ev\u001b[31mil\n", text: "\u001b]0;x\u0007\u009b2J" },
+      { type: "joined", nick: "a\u202eb\r" },
+      { type: "left", nick: "\u007f" },
+    ];
+    const stranger = await startStrangeSsuServer(identity, Buffer.concat(frames.map(encodeFrame)));
+    const child = otabench("chat", `localhost:${stranger.port}`, "--ca", path("ca.pem"), "--nick", "anna");
+    expect(await text(child.stdout)).toBe("? ev?[31mil?: ?]0;x??2J\na?b? has come\n? has gone\n");
+    stranger.close();
+    const { child: server, at } = await serve();
+    const anna = otabench("chat", at, "--ca", path("ca.pem"), "--nick", "anna", "--json");
+    anna.stdin.write("hello\n");
+    await linesOf(anna).next();
+    server.kill("SIGTERM");
+    const told = text(anna.stderr);
+    const [code] = (await once(anna, "exit")) as [number];
+    expect(await told).toContain("SSU_RESET");
+    expect(code).not.toBe(0);
   });
 
   it.each([

@@ -4,11 +4,12 @@ import { PacedSender } from "../../../../hil/server/rsu/paced-sender.ts";
 
 /** A connection on which all that is written leaves at once; its peer says as much as it is told to. */
 function connection(): { sender: PacedSender; stream: QuicStream; written: Buffer[]; answer: () => void } {
-  const metrics = { bytesOut: 0, packetsIn: 0, rttMs: 0 };
+  const metrics = { bytesOut: 0, packetsOut: 0, packetsIn: 0, rttMs: 0 };
   const written: Buffer[] = [];
   const write = (data: Buffer): void => {
     written.push(data);
     metrics.bytesOut += data.length;
+    metrics.packetsOut++;
   };
   const session = { getMetrics: () => ({ ...metrics }) } as unknown as QuicServerSession;
   const answer = (): void => void metrics.packetsIn++;

@@ -1,0 +1,44 @@
+import { describe, expect, it } from "vitest";
+import { deviceInput, serverInput } from "../../../hil/cli/srup-words.ts";
+
+describe("the words of otabench srup", () => {
+  it.each([
+    ["accept 1a", { type: "endJoin", device: "1a", outcome: "accept" }],
+    ["activate 1a abc", { type: "activate", device: "1a", token: new TextEncoder().encode("abc") }],
+    ["terminate 1a", { type: "release", device: "1a", how: "terminate" }],
+    ["command 1a", { type: "commandJoin", device: "1a" }],
+    [
+      "data 1a temp int32:-5",
+      { type: "sendData", peer: "1a", dataId: "temp", data: Uint8Array.of(251, 255, 255, 255) },
+    ],
+    [
+      "data 1a n hello world",
+      { type: "sendData", peer: "1a", dataId: "n", data: new TextEncoder().encode("hello world") },
+    ],
+    ["syndicate 1a http://b value", { type: "syndicationInit", device: "1a", url: "http://b", value: "value" }],
+    ["syndicated-request 3 more", { type: "syndicatedC2Request", reqId: 3, data: new TextEncoder().encode("more") }],
+  ])("mean an input of a server: %s", (line, input) => {
+    expect(serverInput(line)).toEqual(input);
+  });
+
+  it.each([
+    ["join simple", { type: "join", kind: "simple" }],
+    ["join observed 7f", { type: "join", kind: "observed", observer: "7f" }],
+    ["observed 7f valid", { type: "observed", device: "7f", verdict: "valid" }],
+    ["action 1a 7", { type: "sendAction", peer: "1a", actionId: 7 }],
+    ["resign", { type: "resign" }],
+  ])("mean an input of a device: %s", (line, input) => {
+    expect(deviceInput(line)).toEqual(input);
+  });
+
+  it.each(["", "dance", "toString", "accept", "accept 0x1", "action 1a seven", "data 1a n uint8:256"])(
+    "are refused when they make no sense: '%s'",
+    (line) => {
+      expect(() => serverInput(line)).toThrow();
+    },
+  );
+
+  it.each(["join", "join twice", "observed 7f perhaps", "terminate 1a"])("are refused by a device: %s", (line) => {
+    expect(() => deviceInput(line)).toThrow();
+  });
+});

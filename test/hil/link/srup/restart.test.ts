@@ -1,0 +1,72 @@
+import { createPrivateKey } from "node:crypto";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import type { SrupRequest } from "../../../../gateway/source/host-request.ts";
+import { DeviceSession } from "../../../../hil/link/srup/device-session.ts";
+import type { SrupServerEvent } from "../../../../hil/server/srup/c2-server.ts";
+import { SrupNetwork } from "../../../../hil/server/srup/srup-network.ts";
+import { pemOf } from "../../../gateway/source/srup/vectors.ts";
+
+const key = createPrivateKey(pemOf("keys/device.pem"));
+const makeKey = (): typeof key => key;
+
+describe("a SRUP network with its state on disk", () => {
+  let folder = "";
+  beforeEach(() => {
+    folder = mkdtempSync(join(tmpdir(), "otabench-srup-"));
+  });
+  afterEach(() => rmSync(folder, { recursive: true }));
+
+  const start = (events: SrupServerEvent[], ports: { port?: number; brokerPort?: number } = {}): Promise<SrupNetwork> =>
+    SrupNetwork.start({
+      operator: { compare: async () => "accept" },
+      state: join(folder, "server"),
+      makeKey,
+      onEvent: (event) => events.push(event),
+      ...ports,
+    });
+  const requestTo = ({ keyService }: SrupNetwork): SrupRequest => ({
+    kind: "srup",
+    method: "look",
+    url: `http://localhost:${keyService.port}`,
+    device: "vehicle",
+    join: "simple",
+    identification: "a vehicle",
+    waitMs: 5_000,
+    patienceMs: 5_000,
+    state: join(folder, "device"),
+    ca: "",
+    bodyMax: 1 << 20,
+  });
+
+  it("goes on after both sides died: the server still has its device, and no peer refuses the other", async () => {
+    const before: SrupServerEvent[] = [];
+    const first = await start(before);
+    const ports = { port: first.keyService.port, brokerPort: first.broker.port };
+    const device = new DeviceSession(requestTo(first), { makeKey });
+    expect(await device.joined()).toBe("joined");
+    const [identity = ""] = first.server.joined;
+    await device.close();
+    await first.close();
+
+    const events: SrupServerEvent[] = [];
+    const told: string[] = [];
+    const second = await start(events, ports);
+    const again = new DeviceSession(requestTo(second), { makeKey, onEvent: ({ type }) => told.push(type) });
+    try {
+      await again.begin();
+      expect(again.identity).toBe(identity);
+      expect(second.server.joined).toEqual([identity]);
+      second.server.push({ type: "sendIdRequest", peer: identity });
+      await expect.poll(() => events.map(({ type }) => type)).toContain("data");
+      second.publish(new Uint8Array(1_000).fill(3));
+      expect(await again.update(5_000)).toMatchObject({ url: expect.stringContaining("/srup/") });
+      expect([...told, ...events.map(({ type }) => type)]).not.toContain("refused");
+    } finally {
+      await again.close();
+      await second.close();
+    }
+  });
+});

@@ -1,0 +1,114 @@
+import { createPrivateKey, X509Certificate } from "node:crypto";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { registrationKey } from "../../../../gateway/source/srup/key-forms.ts";
+import { readRequest } from "../../../../hil/crypto/csr.ts";
+import { KeyClient } from "../../../../hil/link/srup/key-client.ts";
+import { StateFile } from "../../../../hil/record/state-file.ts";
+import { type KeyService, serverToken, startKeyService } from "../../../../hil/server/srup/key-service.ts";
+import { KeyServiceState } from "../../../../hil/server/srup/key-service-state.ts";
+import { bytesOf, pemOf, VECTORS } from "../../../gateway/source/srup/vectors.ts";
+
+const DEVICE = "1a2b3c4d5e6f7081";
+const SERVER = "b9d077e223834cf6";
+const key = createPrivateKey(pemOf("keys/observer.pem"));
+const keys = {
+  privateKey: pemOf("keys/device.pem"),
+  publicKey: pemOf("keys/device.pub.pem"),
+  accessKey: pemOf("keys/observer.pem"),
+};
+
+describe("the key service of SRUP", () => {
+  let service: KeyService;
+  let state: KeyServiceState;
+  let client: KeyClient;
+  beforeEach(async () => {
+    state = new KeyServiceState(new StateFile(), () => key);
+    service = await startKeyService({ state, broker: "mqtt://localhost" });
+    client = new KeyClient(service.url, "");
+  });
+  afterEach(() => service.close());
+
+  const registerServer = (token = serverToken(state, pemOf("keys/server.pub.pem"))): Promise<void> =>
+    client.registerServer(SERVER, pemOf("keys/server.pub.pem"), token);
+  const post = async (call: string, body: unknown): Promise<number> => {
+    const answer = await fetch(`${service.url}/KeyEx/register/${call}`, { method: "POST", body: JSON.stringify(body) });
+    return answer.status;
+  };
+  const get = async (call: string): Promise<number> => (await fetch(`${service.url}/KeyEx/register/${call}`)).status;
+
+  it("tells a device of the broker and of the first server, and certifies it for the broker", async () => {
+    await registerServer();
+    const registration = await client.register(DEVICE, "gateway", keys);
+    expect(registration).toMatchObject({ server: SERVER, access: { broker: "mqtt://localhost", ca: state.authority } });
+    expect(registrationKey(registration.serverKey)).toBe(registrationKey(pemOf("keys/server.pub.pem")));
+    const certificate = new X509Certificate(registration.access.certificate);
+    expect(certificate.subject.split("\n")).toEqual(["C=UK", "ST=UNK", "L=UNK", "O=SRUP_DEVICE", `CN=${DEVICE}`]);
+    expect(certificate.verify(new X509Certificate(state.authority).publicKey)).toBe(true);
+    expect(await client.type(DEVICE)).toBe("gateway");
+    expect(registrationKey((await client.key(DEVICE)) as string)).toBe(registrationKey(keys.publicKey));
+  });
+
+  it("registers nobody twice, nobody while it is inactive, and no device before a server", async () => {
+    const asked = { identity: DEVICE, key: registrationKey(keys.publicKey), type: "default" };
+    expect(await post("register", asked)).toBe(500);
+    await registerServer();
+    service.setActive(false);
+    expect(await post("register", asked)).toBe(403);
+    service.setActive(true);
+    expect(await post("register", asked)).toBe(201);
+    expect(await post("register", asked)).toBe(400);
+  });
+
+  it("takes no server without a token over its very key", async () => {
+    await expect(registerServer(serverToken(state, pemOf("keys/device.pub.pem")))).rejects.toMatchObject({
+      code: "SRUP_KEY_SERVICE",
+    });
+    expect(await get(`c2_check/${SERVER}`)).toBe(404);
+    await registerServer();
+    expect(await get(`c2_check/${SERVER}`)).toBe(200);
+  });
+
+  it("certifies nobody whose signature is another one's", async () => {
+    await registerServer();
+    await client.register(DEVICE, "default", keys);
+    const forged = { ...keys, privateKey: pemOf("keys/observer.pem") };
+    await expect(client.access(DEVICE, forged)).rejects.toMatchObject({ code: "SRUP_KEY_SERVICE" });
+  });
+
+  it.each([
+    ["get_key/ffff", 404],
+    ["get_type/ffff", 404],
+    ["get_key/__proto__", 404],
+    ["c2_check/XYZ", 400],
+    ["nothing", 404],
+  ])("answers what it does not know: %s", async (call, status) => {
+    expect(await get(call)).toBe(status);
+  });
+
+  it.each(["register", "validate", "access", "c2/"])("answers 400 to a body that is none: %s", async (call) => {
+    expect(await post(call, { identity: 7 })).toBe(400);
+    expect(await post(call, { identity: DEVICE, key: "no", type: "x", csr: "no", signature: "no" })).toBe(400);
+  });
+});
+
+describe("certificate requests", () => {
+  const vector = VECTORS.find(({ name }) => name === "keyex/access-csr-signature");
+  const pem = Buffer.from(bytesOf(vector?.fields.message_hex)).toString("latin1");
+
+  it("are read as the original makes them", () => {
+    expect(readRequest(pem)).toMatchObject({ commonName: DEVICE });
+  });
+
+  it("are refused when anything in them has changed", () => {
+    const body = Buffer.from(pem.replace(/-----[A-Z ]+-----|\s/g, ""), "base64");
+    for (let at = 4; at < body.length; at += 7) {
+      const changed = Uint8Array.from(body);
+      changed[at] = (changed[at] as number) ^ 1;
+      const text = Buffer.from(changed).toString("base64");
+      const read = readRequest(`-----BEGIN CERTIFICATE REQUEST-----\n${text}\n-----END CERTIFICATE REQUEST-----\n`);
+      expect(read?.commonName ?? DEVICE).toBe(DEVICE);
+    }
+    expect(readRequest("")).toBeUndefined();
+    expect(readRequest(pem.slice(0, 200))).toBeUndefined();
+  });
+});
