@@ -70,6 +70,10 @@ process.stdout.on("error", (error: NodeJS.ErrnoException) => {
   process.exit();
 });
 
+// started by otabench.mjs, which is gone when the channel is; the channel keeps nothing from ending
+process.on("disconnect", () => process.kill(process.pid, "SIGTERM"));
+process.channel?.unref();
+
 process.exitCode = await runCli(
   {
     version: otabenchVersion(),

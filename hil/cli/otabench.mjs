@@ -22,7 +22,9 @@ function fail(message) {
 
 /** @param {string} node */
 function runIn(node) {
-  const child = spawn(node, [mainPath(), ...process.argv.slice(2)], { stdio: "inherit" });
+  // by the channel the child notices when this process is killed and can't tell it
+  const stdio = /** @type {const} */ (["inherit", "inherit", "inherit", "ipc"]);
+  const child = spawn(node, [mainPath(), ...process.argv.slice(2)], { stdio });
   for (const signal of SIGNALS) process.on(signal, () => child.kill(signal));
   child.on("error", (error) => fail(startFailure(error.message)));
   child.on("exit", (code, signal) => {

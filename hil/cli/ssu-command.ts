@@ -1,6 +1,7 @@
 import { statSync } from "node:fs";
 import { createInterface } from "node:readline";
 import { UsageError } from "../../emulator/kernel/errors.ts";
+import { SsuStreamError } from "../../gateway/source/ssu/alerts.ts";
 import { isFileName } from "../../gateway/source/ssu/file-name.ts";
 import { printable } from "../link/printable.ts";
 import { SsuClient } from "../link/ssu/ssu-client.ts";
@@ -98,7 +99,7 @@ function tell(event: SsuServerEvent, json: boolean, io: CommandIo): void {
   else if (event.type === "app")
     io.stdout.write(`client ${event.session}: ${printable(JSON.stringify(event.event))}\n`);
   else if (event.type === "failed")
-    io.stdout.write(`client ${event.session}: ${event.failure.code}: ${event.failure.reason}\n`);
+    io.stdout.write(`client ${event.session}: ${event.failure.code}: ${new SsuStreamError(event.failure).message}\n`);
   else if (event.type === "client") io.stdout.write(`client ${event.session}: ${event.from}\n`);
 }
 

@@ -34,6 +34,7 @@ export function ssuSystem(settings: SettingsOf<"ssu">): UpdateSystem {
         accepts: security,
         identity: ssuIdentity(certificate, privateKey),
         uploadMax: 0,
+        chat: false,
         ...(host !== undefined && { host }),
         ...(port !== undefined && { port }),
         onEvent: (event) => onEvent?.(JSON.stringify(event)),

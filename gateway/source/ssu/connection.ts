@@ -338,7 +338,8 @@ export class SsuConnection implements Machine<Uint8Array, ConnectionOutput>, Sta
   #takeData(seq: number, payload: Uint8Array, fin: boolean): void {
     const { state, now } = this.#is;
     const before = this.#receiver.readable;
-    if (this.#receiver.ended || !this.#receiver.take(seq, payload, fin, now)) this.#receiver.wantAck();
+    if (this.#receiver.ended) this.#receiver.wantAck();
+    else this.#receiver.take(seq, payload, fin, now);
     if (this.#receiver.readable > before) this.#outputs.push({ type: "readable" });
     if (state.name === "TIME-WAIT") {
       this.#set({ state: { name: "TIME-WAIT", until: plus(now, this.#config.timeWait) } });

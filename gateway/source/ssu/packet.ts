@@ -122,6 +122,9 @@ function faultOf(data: Uint8Array): MalformedPacket | undefined {
   if (view.getUint32(16) > SEQ_HIGH_MAX || view.getUint32(24) > SEQ_HIGH_MAX) {
     return malformed("number", "a sequence number of 2^53 or more");
   }
+  if ((flags & PacketFlag.Syn) !== 0 && view.getUint32(16) !== 0) {
+    return malformed("number", "an initial sequence number of 2^32 or more"); // so that numbers never come near 2^53
+  }
   return undefined;
 }
 

@@ -9,7 +9,7 @@ interface Marks {
   readonly next: number;
   /** What has come beyond a hole; the newest first, none touching another. */
   readonly islands: readonly SackBlock[];
-  /** Where the peer's FIN stands, once it has come. */
+  /** Where the peer's FIN stands, once one has come. */
   readonly finAt: number | undefined;
   /** The right edge of the window as it was last told; it never moves back. (RFC 9293, 3.8.6) */
   readonly edge: number;
@@ -64,7 +64,7 @@ export class Receiver implements Stateful<ReceiverState> {
 
   /** Ready to be told, newest first. */
   get sack(): readonly SackBlock[] {
-    return this.#is.islands.slice(0, SACK_BLOCKS_MAX);
+    return this.ended ? [] : this.#is.islands.slice(0, SACK_BLOCKS_MAX);
   }
 
   get ackNow(): boolean {
@@ -101,17 +101,20 @@ export class Receiver implements Stateful<ReceiverState> {
     if (this.#is.ackAt !== undefined && now >= this.#is.ackAt) this.#set({ ackNow: true, ackAt: undefined });
   }
 
-  /** Data of a packet; what is there already, or beyond the room, is cut off. @returns false when the FIN contradicts */
-  take(seq: number, payload: Uint8Array, fin: boolean, now: Instant): boolean {
+  /**
+   * Data of a packet; what is there already, or beyond the room, is cut off. A FIN counts when all before it has come. Until
+   * then bytes behind it, or another FIN, put it aside: so none that is forged ahead can stop what follows.
+   */
+  take(seq: number, payload: Uint8Array, fin: boolean, now: Instant): void {
     const end = seq + payload.length;
-    if (fin && !this.#takeFin(end)) return false;
-    if (this.#is.finAt !== undefined && end > this.#is.finAt) return false;
     const start = Math.max(seq, this.#is.next);
     const stop = Math.min(end, this.#ring.start + this.#ring.limit);
     if (start < stop) this.#store(start, stop, payload.subarray(start - seq, stop - seq), now);
     else if (payload.length > 0) this.wantAck();
+    const { next, finAt } = this.#is;
     if (fin) this.wantAck();
-    return true;
+    if (fin && end >= next) this.#set({ finAt: end });
+    else if (finAt !== undefined && Math.max(end, next) > finAt) this.#set({ finAt: undefined });
   }
 
   /** Takes out what can be read, no more than that many bytes. @param mss as in {@link window} */
@@ -138,14 +141,6 @@ export class Receiver implements Stateful<ReceiverState> {
 
   #set(changes: Partial<Marks>): void {
     this.#is = { ...this.#is, ...changes };
-  }
-
-  #takeFin(at: number): boolean {
-    const { finAt, next, islands } = this.#is;
-    if (finAt !== undefined) return finAt === at;
-    if (at < next || islands.some(({ end }) => end > at)) return false;
-    this.#set({ finAt: at });
-    return true;
   }
 
   #store(start: number, end: number, data: Uint8Array, now: Instant): void {

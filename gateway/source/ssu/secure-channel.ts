@@ -46,7 +46,7 @@ interface Marks {
   readonly earlySend: RecordKeys | undefined;
   readonly earlyReceive: RecordKeys | undefined;
   readonly earlyRecords: number;
-  /** Bytes of early data that came, or were passed over. */
+  /** Bytes of early data: plaintext that was taken, or bodies of records that were passed over. */
   readonly earlyBytes: number;
   /** Early data, to be sent again when the server has passed over it. */
   readonly earlyWritten: Uint8Array;
@@ -70,8 +70,10 @@ interface ChannelOptions {
   readonly handshake: Handshake;
   /** Digests of the options of SYN and SYN-ACK, one behind the other. */
   readonly transcript: Uint8Array;
-  /** How much early data is borne, be it taken or passed over; 0 on a client. */
+  /** How much early data is taken, bytes of plaintext, as tickets say; 0 on a client. */
   readonly earlyMax: number;
+  /** How much is passed over when it is not taken, bytes of bodies of records; 0 on a client. */
+  readonly earlyBorne: number;
 }
 
 /** Encrypts one stream: handshake, records, alerts. Bytes of the stream in and out. (docs/protocols/ssu.md, 6) */
@@ -249,17 +251,26 @@ export class SecureChannel implements Stateful<SecureChannelState> {
   }
 
   #earlyData(record: RecordData): void {
-    const { earlyReceive, earlyBytes, phase, receive } = this.#is;
-    const bytes = earlyBytes + record.body.length;
-    if (phase !== "handshake" || receive === undefined || receive.seq > 0 || bytes > this.#options.earlyMax) {
+    const { earlyReceive, phase, receive } = this.#is;
+    if (phase !== "handshake" || receive === undefined || receive.seq > 0) {
       throw new Alert("unexpectedMessage", "early data that must not be");
     }
-    this.#set({ earlyBytes: bytes });
-    if (earlyReceive === undefined) return; // passed over; the client sends it again
+    if (earlyReceive === undefined) {
+      this.#countEarly(record.body.length, this.#options.earlyBorne);
+      return; // passed over; the client sends it again
+    }
     const data = openRecord(this.#options.crypto, earlyReceive, record);
     if (data === undefined) throw new Alert("badRecordMac", "early data is not what was sent");
+    if (data.length === 0) throw new Alert("decodeError", "an empty record");
+    this.#countEarly(data.length, this.#options.earlyMax);
     this.#set({ earlyReceive: nextKeys(earlyReceive), earlyRecords: this.#is.earlyRecords + 1 });
-    if (data.length > 0) this.#outputs.push({ type: "data", data, early: true });
+    this.#outputs.push({ type: "data", data, early: true });
+  }
+
+  #countEarly(length: number, most: number): void {
+    const earlyBytes = this.#is.earlyBytes + length;
+    if (earlyBytes > most) throw new Alert("unexpectedMessage", `more than ${most} bytes of early data`);
+    this.#set({ earlyBytes });
   }
 
   #messages(body: Uint8Array): void {

@@ -251,14 +251,14 @@ export class SsuSession implements Machine<SessionInput, SessionOutput>, Statefu
       const { trust, serverName, ticket, early } = side;
       if (trust === undefined || serverName === undefined) throw new UsageError("ssu: whom to believe was not said");
       const handshake = new ClientHandshake({ trust, serverName, ticket, early: early !== undefined });
-      return { channel: new SecureChannel({ crypto, handshake, transcript, earlyMax: 0 }, now), client: handshake };
+      const none = { earlyMax: 0, earlyBorne: 0 };
+      return { channel: new SecureChannel({ crypto, handshake, transcript, ...none }, now), client: handshake };
     }
     const { identity, tickets, earlyMax } = side;
     if (identity === undefined) throw new UsageError("ssu: a secure stream needs a certificate");
     const handshake = new ServerHandshake({ identity, tickets, earlyMax });
-    // records that are passed over have a header and a tag each; as much again is more than that ever is
-    const borne = HANDSHAKE_BUFFER;
-    return { channel: new SecureChannel({ crypto, handshake, transcript, earlyMax: borne }, now), client: undefined };
+    const early = { earlyMax, earlyBorne: HANDSHAKE_BUFFER };
+    return { channel: new SecureChannel({ crypto, handshake, transcript, ...early }, now), client: undefined };
   }
 
   #handleOpening(output: Exclude<OpenerOutput, { type: "datagram" }>): void {
@@ -290,7 +290,7 @@ export class SsuSession implements Machine<SessionInput, SessionOutput>, Statefu
     const made = this.#makeChannel(opening, now);
     this.#channel = made.channel;
     this.#set({ handshakeBy: plus(now, this.#config.handshakeTimeout) });
-    if (early !== undefined && made.client !== undefined && early.length <= made.client.earlyMax) {
+    if (early !== undefined && early.length > 0 && made.client !== undefined && early.length <= made.client.earlyMax) {
       const secret = made.client.earlySecret(made.channel.io());
       if (secret !== undefined) made.channel.writeEarly(early, secret);
     }

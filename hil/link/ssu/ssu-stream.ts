@@ -1,6 +1,6 @@
 import { lookup } from "node:dns/promises";
 import { LinkError } from "../../../emulator/kernel/errors.ts";
-import { toMs } from "../../../emulator/kernel/time.ts";
+import { s, toMs } from "../../../emulator/kernel/time.ts";
 import { SsuStreamError } from "../../../gateway/source/ssu/alerts.ts";
 import type { ConnectionCounters } from "../../../gateway/source/ssu/connection-state.ts";
 import type { SsuTicket } from "../../../gateway/source/ssu/credentials.ts";
@@ -32,6 +32,8 @@ export interface SsuStreamFacts {
 
 /** Data that nobody has read yet; with more than that the peer is slowed down. */
 const UNREAD_MAX = 1 << 18;
+/** After that the peer is asked whether it is still there, so that nobody waits for ever for what it does not say. */
+const SILENCE = s(30);
 /** Larger datagrams on the loopback interface, where nothing is in the way of them. */
 const LOOPBACK_DATAGRAM = 16_384;
 
@@ -58,7 +60,7 @@ export class SsuStream {
   #waiting: (() => void)[] = [];
 
   private constructor(options: SsuStreamOptions, address: string) {
-    const config = ssuConfig({ maxDatagram: datagramFor(address), ...options.config });
+    const config = ssuConfig({ keepAlive: SILENCE, maxDatagram: datagramFor(address), ...options.config });
     this.#onTicket = options.onTicket ?? (() => {});
     this.#session = new SsuSession(config, nodeSsuCrypto(), { ...options, role: "client" }, wallInstant());
   }

@@ -9,7 +9,7 @@ import {
   PREAMBLE,
 } from "../../../gateway/source/ssu/app-frames.ts";
 import { isFileName } from "../../../gateway/source/ssu/file-name.ts";
-import { type ChatMember, type ChatRoom, isNick, isSayable } from "./chat-room.ts";
+import { type ChatMember, type ChatRoom, isNick, isSayable, REPORTER } from "./chat-room.ts";
 import type { FileStore, OpenFile, Upload } from "./file-store.ts";
 
 /** What a client has done, for those who watch. */
@@ -27,7 +27,8 @@ export type AppEvent =
 
 export interface AppServices {
   readonly store: FileStore;
-  readonly room: ChatRoom;
+  /** Without one nobody can join. */
+  readonly room: ChatRoom | undefined;
   /** The largest file that is taken, bytes; 0: none are. */
   readonly uploadMax: number;
   readonly onEvent: (event: AppEvent) => void;
@@ -100,7 +101,7 @@ export class AppSession {
     this.#backlog.length = 0;
     this.#backlogLength = 0;
     this.#leaveWork();
-    if (this.#member !== undefined) this.#services.room.leave(this.#member);
+    if (this.#member !== undefined) this.#services.room?.leave(this.#member);
     this.#member = undefined;
   }
 
@@ -325,11 +326,16 @@ export class AppSession {
 
   #report(text: string): void {
     this.#services.onEvent({ type: "report", text });
-    this.#services.room.say("report", isSayable(text) ? text : "(a report that can't be shown)");
+    this.#services.room?.say(REPORTER, isSayable(text) ? text : "(a report that can't be shown)");
     this.#send({ type: "reported" });
   }
 
   #join(nick: string): void {
+    const { room } = this.#services;
+    if (room === undefined) {
+      this.#refuse(AppError.NotAllowed, "there is no chat room here");
+      return;
+    }
     if (this.#member !== undefined || !isNick(nick)) {
       this.#refuse(AppError.BadName, "that is no name for a chatter");
       return;
@@ -347,7 +353,7 @@ export class AppSession {
         this.#giveUp(AppError.Busy, "too far behind");
       },
     };
-    if (!this.#services.room.join(member)) {
+    if (!room.join(member)) {
       this.#refuse(AppError.NickTaken, "there is somebody of that name");
       return;
     }
@@ -363,7 +369,7 @@ export class AppSession {
       this.#refuse(AppError.Malformed, "that can't be said");
       return;
     }
-    this.#services.room.say(this.#member.nick, text);
+    this.#services.room?.say(this.#member.nick, text);
   }
 
   #refuse(code: AppError, reason: string): void {

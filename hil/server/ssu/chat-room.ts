@@ -12,6 +12,11 @@ const MEMBERS_MAX = 200;
 const HISTORY_MAX = 100;
 const NICK = /^[\p{L}\p{N}][\p{L}\p{N} ._-]{0,31}$/u;
 const SAY_MAX = 1024;
+/** Who says what devices report; nobody else is called that. */
+export const REPORTER = "report";
+
+/** Two nicks that are alike in this are one. */
+const foldedNick = (nick: string): string => nick.normalize("NFKC").toLowerCase();
 
 /** Whether somebody may be called that. */
 export const isNick = (nick: string): boolean =>
@@ -44,8 +49,9 @@ export class ChatRoom {
   /** @returns false when there is somebody of that name, or no room */
   join(member: ChatMember): boolean {
     if (this.#members.size >= MEMBERS_MAX) return false;
-    const folded = member.nick.toLowerCase();
-    for (const { nick } of this.#members) if (nick.toLowerCase() === folded) return false;
+    const folded = foldedNick(member.nick);
+    if (folded === REPORTER) return false;
+    for (const { nick } of this.#members) if (foldedNick(nick) === folded) return false;
     this.#members.add(member);
     member.tell({ type: "welcome", members: this.#members.size });
     for (const said of this.#history) member.tell(said);

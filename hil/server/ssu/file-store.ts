@@ -49,6 +49,8 @@ export interface FileStore {
 
 const PART_PREFIX = ".ssu-part-";
 const PARTS_MAX = 16;
+/** What nobody has gone on with for that long is thrown away. */
+const PART_LIFETIME_MS = 24 * 3_600_000;
 const HASH_PIECE = 1 << 20;
 const RECEIVED_PREFIX = "received_";
 
@@ -66,9 +68,11 @@ export class FolderStore implements FileStore {
 
   constructor(folder: string) {
     this.#folder = folder;
+    this.#forgetOldParts();
   }
 
   list(): FileFacts[] {
+    this.#forgetOldParts();
     return readdirSync(this.#folder)
       .sort()
       .flatMap((name) => {
@@ -148,13 +152,16 @@ export class FolderStore implements FileStore {
     return { name, size: status.size, digest };
   }
 
-  /** No more than so many unfinished files are kept. @param besides the one that is about to go on */
-  #forgetOldParts(besides: string): void {
+  /** No more than so many unfinished files are kept, and none for ever. @param besides the one that is about to go on */
+  #forgetOldParts(besides?: string): void {
     const parts = readdirSync(this.#folder)
       .filter((name) => name.startsWith(PART_PREFIX) && name !== besides && !this.#receiving.has(name))
-      .map((name) => ({ name, time: lstatSync(join(this.#folder, name)).mtimeMs }))
+      .map((name) => ({ name, time: lstatSync(join(this.#folder, name), { throwIfNoEntry: false })?.mtimeMs ?? 0 }))
       .sort((a, b) => b.time - a.time);
-    for (const { name } of parts.slice(PARTS_MAX - 1)) rmSync(join(this.#folder, name), { force: true });
+    const oldest = Date.now() - PART_LIFETIME_MS;
+    for (const [index, { name, time }] of parts.entries()) {
+      if (index >= PARTS_MAX - 1 || time < oldest) rmSync(join(this.#folder, name), { force: true });
+    }
   }
 }
 

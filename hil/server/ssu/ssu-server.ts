@@ -31,6 +31,8 @@ export interface SsuServerOptions {
   readonly uploadMax?: number;
   readonly config?: Partial<SsuConfig>;
   readonly sessionsMax?: number;
+  /** Whether there is a chat room; there is, if not given. */
+  readonly chat?: boolean;
   readonly onEvent?: (event: SsuServerEvent) => void;
 }
 
@@ -165,10 +167,10 @@ export class SsuServer {
   }
 
   #accept(session: number, from: string): void {
-    const { store, uploadMax = UPLOAD_MAX } = this.#options;
+    const { store, uploadMax = UPLOAD_MAX, chat = true } = this.#options;
     const app = new AppSession({
       store,
-      room: this.room,
+      room: chat ? this.room : undefined,
       uploadMax,
       onEvent: (event) => this.#tell({ type: "app", session, event }),
       onFrames: () => this.#fillable.add(session),

@@ -92,6 +92,16 @@ describe("otabench ssu", () => {
     expect(code).toBe(0);
   });
 
+  it("ends when the launcher that started its Node is killed", async () => {
+    const old = `data:text/javascript,Object.defineProperty(process,"versions",{value:{...process.versions,node:"20.1.0"}})`;
+    const child = spawn(process.execPath, ["--import", old, BIN, "ssu", "serve", folder, "--security", "plain"]);
+    running.push(child);
+    const lines = linesOf(child);
+    expect((await lines.next()).value).toMatch(/^ssu {2}127\.0\.0\.1:\d+$/);
+    child.kill("SIGKILL");
+    expect(await lines.next()).toMatchObject({ done: true }); // nobody has its standard output any more
+  });
+
   it("names what went wrong", async () => {
     const { at } = await serve();
     expect((await run("get", at, "none", "--ca", path("ca.pem"))).err).toContain("SSU_NOT_FOUND");

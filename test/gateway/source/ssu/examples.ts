@@ -144,10 +144,14 @@ export function ends(first: readonly [number, number], ticket?: SsuTicket): Ends
   const transcript = openingDigests(crypto);
   const early = ticket !== undefined;
   const clientHandshake = new ClientHandshake({ trust, serverName: "localhost", early, ticket });
-  const client = new SecureChannel({ crypto, handshake: clientHandshake, transcript, earlyMax: 0 }, RUN_START);
+  const client = new SecureChannel(
+    { crypto, handshake: clientHandshake, transcript, earlyMax: 0, earlyBorne: 0 },
+    RUN_START,
+  );
   const serverHandshake = new ServerHandshake({ identity, tickets, earlyMax: 16_384 });
+  const early16k = { earlyMax: 16_384, earlyBorne: 16_384 };
   const server = new SecureChannel(
-    { crypto: nodeSsuCrypto(counting(first[1])), handshake: serverHandshake, transcript, earlyMax: 16_384 },
+    { crypto: nodeSsuCrypto(counting(first[1])), handshake: serverHandshake, transcript, ...early16k },
     RUN_START,
   );
   return { labels, crypto, clientHandshake, client, server };

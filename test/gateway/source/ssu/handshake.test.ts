@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { RUN_START } from "../../../../emulator/kernel/time.ts";
 import { AlertCode } from "../../../../gateway/source/ssu/alerts.ts";
 import type { ChannelOutput, SecureChannel } from "../../../../gateway/source/ssu/secure-channel.ts";
-import { ends } from "./examples.ts";
+import { ends, handshake } from "./examples.ts";
 
 const HEADERS = 6; // of a record, and of the message in it
 const NAME_LENGTH_AT = HEADERS + 64;
@@ -76,6 +76,20 @@ describe("a ClientHello", () => {
       answer(server, finished);
       expect([client.isOpen, server.isOpen], `byte ${at}`).toEqual([false, false]);
     }
+  });
+});
+
+describe("early data", () => {
+  it.each([
+    [0, AlertCode.decodeError],
+    [1, undefined],
+  ])("of %i bytes in a record gives the alert %s", (length, code) => {
+    const { client: first, server: issuer } = ends([0x00, 0x80]);
+    const [{ ticket }] = handshake(first, issuer);
+    const { client, clientHandshake, server } = ends([0x40, 0xa0], ticket);
+    const secret = clientHandshake.earlySecret(client.io()) as Uint8Array;
+    client.writeEarly(new Uint8Array(length), secret);
+    expect(alert(answer(server, sent(drained(client))))).toBe(code);
   });
 });
 

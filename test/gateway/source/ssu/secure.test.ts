@@ -198,6 +198,18 @@ describe("resumption", () => {
     expect(client.seen.failure).toMatchObject({ code: "SSU_ALERT_SENT", alert: 202 });
   });
 
+  it("takes as much early data as the ticket says and no byte more", () => {
+    const world = secureWorld();
+    const most = ticketOf(talk(world, SECURE, bytes(10)));
+    expect(most.earlyMax).toBe(4096);
+    const client = talk(world, { ...SECURE, ticket: most, early: bytes(4096) }, bytes(10));
+    expect(client.seen.events[0]).toMatchObject({ type: "opened", earlyAccepted: true });
+    const ticket = { ...ticketOf(client), earlyMax: 100_000 };
+    const greedy = talk(world, { ...SECURE, ticket, early: bytes(4097) }, bytes(10));
+    expect(greedy.seen.failure).toMatchObject({ code: "SSU_ALERT_RECEIVED", alert: 10 });
+    expect(world.served.get(2)?.early).toBe(0);
+  });
+
   it("ends when the client knows nothing of the ticket's secret", () => {
     const world = secureWorld();
     const ticket = ticketOf(talk(world, SECURE, bytes(10)));

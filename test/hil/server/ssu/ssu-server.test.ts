@@ -1,8 +1,8 @@
 import { createHash } from "node:crypto";
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, symlinkSync, utimesSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, describe, expect, it } from "vitest";
+import { afterEach, describe, expect, it, vi } from "vitest";
 import { Prng } from "../../../../emulator/kernel/prng.ts";
 import { ms, s } from "../../../../emulator/kernel/time.ts";
 import { type AppFrame, encodeFrame } from "../../../../gateway/source/ssu/app-frames.ts";
@@ -159,6 +159,30 @@ describe("the file server", () => {
     expect(["a", "fw 1.2.bin", "Größe", "\u{1f600}", "x".repeat(200)].every(isFileName)).toBe(true);
   });
 
+  it("keeps 16 uploads that were broken off, none for longer than a day, and shows none of them", async () => {
+    const { folder, at } = await start();
+    const now = Date.now() / 1000;
+    for (let index = 0; index < 30; index++) {
+      const part = join(folder, `.ssu-part-${index}`);
+      writeFileSync(part, "x");
+      utimesSync(part, now, now - index * 3600 * 2);
+    }
+    const client = await SsuClient.connect(at);
+    expect(await client.list()).toEqual([]);
+    expect(readdirSync(folder).length).toBe(12); // of 22 hours at most
+    for (let index = 12; index < 30; index++) writeFileSync(join(folder, `.ssu-part-${index}`), "x");
+    await client.put({ name: "a", size: 1, digest: digestOf(bytes(1)) }, () => bytes(1));
+    expect(readdirSync(folder).filter((name) => name.startsWith(".ssu-part-")).length).toBe(15);
+    await client.close();
+  });
+
+  it("has no chat room when it is told so", async () => {
+    const client = await SsuClient.connect((await start({ chat: false })).at);
+    await expect(client.join("anna")).rejects.toMatchObject({ code: "SSU_NOT_ALLOWED" });
+    await client.report("updated");
+    await client.close();
+  });
+
   it("takes no file that is too large, and none at all when it is told so", async () => {
     const { at } = await start({ uploadMax: 1000 });
     const client = await SsuClient.connect(at);
@@ -229,6 +253,9 @@ describe("the chat room", () => {
     const bob = await SsuClient.connect({ ...at, security: 0 });
     await expect(bob.join("anna")).rejects.toMatchObject({ code: "SSU_NICK_TAKEN" });
     await expect(bob.join("no\nnick")).rejects.toMatchObject({ code: "SSU_BAD_NAME" });
+    for (const reporter of ["report", "Report", "ｒeport"]) {
+      await expect(bob.join(reporter)).rejects.toMatchObject({ code: "SSU_NICK_TAKEN" });
+    }
     await bob.join("Bob");
     expect(await bob.heard()).toMatchObject({ type: "said", text: "first" });
     expect(await anna.heard()).toEqual({ type: "joined", nick: "Bob" });
@@ -277,6 +304,30 @@ describe("a client", () => {
       await facing({ type: "files", files: [{ name, size: 1, digest: new Uint8Array(32) }] }, async (client) => {
         await expect(client.list()).rejects.toMatchObject({ code: "SSU_MALFORMED" });
       });
+    }
+  });
+
+  it("asks a server that has fallen silent, and ends when no answer comes", async () => {
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "performance"] });
+    const begin = performance.now();
+    const passing = async <Result>(work: Promise<Result>): Promise<Result> => {
+      let isOver = false;
+      void work.catch(() => {}).finally(() => (isOver = true));
+      while (!isOver) {
+        vi.advanceTimersByTime(20);
+        await new Promise(setImmediate); // what is on the socket arrives
+      }
+      return work;
+    };
+    try {
+      const { at } = await start();
+      const client = await passing(SsuClient.connect({ ...at, config: {} }));
+      await passing(client.join("anna"));
+      (server as SsuServer).losesOneIn = 1; // all of them
+      await expect(passing(client.heard())).rejects.toMatchObject({ code: "SSU_TIMEOUT" });
+      expect((performance.now() - begin) / 1000).toBeCloseTo(55, -1);
+    } finally {
+      vi.useRealTimers();
     }
   });
 
