@@ -13,7 +13,8 @@ export const serverCommand = (serve: Serve): Command => ({
   details: `
 SYSTEM is https, rsu, srup or ssu. FILE is served as it is, whatever is in it, with the signature FILE.sig if that is there. NAME is
 what devices ask for: a path (https), a target (rsu) or a file (ssu); the first FILE may do without. Nothing else can be had. srup is key service, broker
-and server in one for devices of this machine; "otabench srup" has them by themselves. Certificate and key are those of
+and server in one for devices of this machine that join simply, and with --state it still has them after a restart; joins that a
+person or an observer confirms fail here: "otabench srup server" has the words for them. Certificate and key are those of
 --keys or --seed (1) if none are given. Runs until SIGINT or SIGTERM, or for so many seconds.`,
   options: {
     version: { type: "string", value: "X.Y.Z", help: "of what is served, for systems that offer by version (2.0.0)" },
@@ -30,6 +31,7 @@ and server in one for devices of this machine; "otabench srup" has them by thems
     seed: { type: "string", value: "SEED", help: "use keys made from this seed" },
     "device-ca": { type: "string", value: "FILE", help: "rsu: devices show a certificate that leads to this one, PEM" },
     "device-auth": { type: "string", value: "HOW", help: "with it: require, or request (devices may do without)" },
+    state: { type: "string", value: "DIR", help: "srup: where keys, devices and numbers are kept; all new without" },
     tls12: { type: "boolean", help: "https: speak TLS 1.2 with ECDHE-RSA-AES256-GCM-SHA384 too" },
     for: { type: "string", value: "SECONDS", help: "end by itself after that time" },
     quiet: { type: "boolean", short: "q", help: "do not tell what happens" },
@@ -55,6 +57,7 @@ and server in one for devices of this machine; "otabench srup" has them by thems
         host: textOption(args, "host"),
         deviceCa: textOption(args, "device-ca"),
         deviceAuth: textOption(args, "device-auth"),
+        state: textOption(args, "state"),
         port: port === undefined ? undefined : portOf(port),
         tls12: flagOption(args, "tls12"),
         seconds: secondsOf(textOption(args, "for")),

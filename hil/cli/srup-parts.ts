@@ -5,6 +5,7 @@ import { createInterface } from "node:readline";
 import { BenchError, UsageError } from "../../emulator/kernel/errors.ts";
 import type { SrupRequest } from "../../gateway/source/host-request.ts";
 import { isLastAnswer } from "../link/host-driver.ts";
+import { printable } from "../link/printable.ts";
 import { deviceFiles, makeRsaKey, registeredDevice } from "../link/srup/device-identity.ts";
 import { DeviceSession } from "../link/srup/device-session.ts";
 import { KeyClient } from "../link/srup/key-client.ts";
@@ -38,7 +39,7 @@ export const runSrup: Command["run"] = async (args, io) => {
 const keyServiceState = (folder: string): KeyServiceState =>
   new KeyServiceState(new StateFile(join(folder, "key-service.json")), makeRsaKey);
 
-const say = (io: CommandIo, line: string): void => void io.stdout.write(`${line}\n`);
+const say = (io: CommandIo, line: string): void => void io.stdout.write(`${printable(line)}\n`);
 
 async function keyExchange(args: CommandArgs, folder: string, io: CommandIo): Promise<number> {
   const state = keyServiceState(folder);
@@ -73,7 +74,7 @@ function brokerKey(path: string): string {
 
 function token(folder: string, path: string | undefined, io: CommandIo): number {
   if (path === undefined) throw new UsageError("the server's public key is missing");
-  say(io, serverToken(keyServiceState(folder), readFileSync(path, "utf8")));
+  io.stdout.write(`${serverToken(keyServiceState(folder), readFileSync(path, "utf8"))}\n`);
   return ExitCode.Ok;
 }
 

@@ -5,6 +5,7 @@ import { packVersion } from "../../emulator/wire/version.ts";
 import { readKeys } from "../crypto/key-files.ts";
 import { type KeySet, makeKeys } from "../crypto/keys.ts";
 import { isPrivateKey } from "../crypto/private-key.ts";
+import { makeFolder } from "../record/claim.ts";
 import { FileError } from "../record/record-error.ts";
 import { signRelease } from "../release/build-release.ts";
 import { deviceSettings } from "./settings.ts";
@@ -33,6 +34,8 @@ interface ServeOptions {
   /** Path of a PEM file: devices must, or may, show a certificate that leads to this one. */
   readonly deviceCa?: string | undefined;
   readonly deviceAuth?: string | undefined;
+  /** Folder where the server keeps which devices it has; memory if left out. */
+  readonly state?: string | undefined;
   /** How long, seconds; until `stop` if left out. */
   readonly seconds?: number | undefined;
   readonly stop: AbortSignal;
@@ -65,6 +68,7 @@ export const serve: Serve = async (options) => {
     privateKey: key === undefined ? keys.tls.privateKey : readBytes(key).toString("utf8"),
     ...(host !== undefined && { host }),
     ...deviceAuthOf(options),
+    ...stateOf(options),
     port: options.port ?? Number(new URL(system.server).port || 443),
     onEvent: options.onEvent,
   });
@@ -97,6 +101,13 @@ function deviceAuthOf({ system, deviceCa, deviceAuth = "require" }: ServeOptions
   if (deviceAuth !== "request" && deviceAuth !== "require")
     throw new UsageError(`"${deviceAuth}" is neither request nor require`);
   return { deviceCa: readBytes(deviceCa).toString("utf8"), deviceAuth } as const;
+}
+
+function stateOf({ system, state }: ServeOptions): { readonly state?: string } {
+  if (state === undefined) return {};
+  if (system !== "srup") throw new UsageError(`the server of ${system} has no state to keep`);
+  makeFolder(state);
+  return { state };
 }
 
 function publicationOf(text: string, { version, sign }: ServeOptions, keys: KeySet): Publication {

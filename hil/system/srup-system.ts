@@ -49,7 +49,7 @@ export function srupSystem(settings: SettingsOf<"srup">): UpdateSystem {
         ...(sizeMax !== undefined && { sizeMax }),
       });
     },
-    async startServer({ certificate, privateKey, host, port, faults, onEvent }) {
+    async startServer({ certificate, privateKey, host, port, faults, state: folder, onEvent }) {
       const network = await SrupNetwork.start({
         operator: shown.operator(mood),
         settleMs: SETTLE_MS,
@@ -57,6 +57,7 @@ export function srupSystem(settings: SettingsOf<"srup">): UpdateSystem {
         ...(scheme === "https:" && { tls: { certificate, privateKey } }),
         ...(host !== undefined && { host }),
         ...(port !== undefined && { port }),
+        ...(folder !== undefined && { state: folder }),
         ...(faults !== undefined && { faults }),
         ...(onEvent !== undefined && { onEvent: (event) => onEvent(eventText(event)) }),
       });

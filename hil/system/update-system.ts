@@ -39,6 +39,8 @@ interface ServerOptions {
   /** Devices must, or may, show a certificate that leads to this one, PEM; for systems that know device certificates. */
   readonly deviceCa?: string;
   readonly deviceAuth?: "request" | "require";
+  /** Folder where it is kept what a restart must not lose; for systems whose server knows its devices. */
+  readonly state?: string;
   /** Told what happens, one line each. */
   readonly onEvent?: (line: string) => void;
 }
@@ -65,6 +67,6 @@ export interface UpdateSystem {
   makeSource(trust: DeviceTrust): UpdateSource;
   /** Carries out what that source asks for; one that knows all systems will do, if left out. @param onShow what the device shows */
   makeDriver?(onShow?: (value: string) => void): HostDriver;
-  /** @throws {LinkError} "LINK_REFUSED" when the port can't be had */
+  /** @throws {LinkError} "LINK_REFUSED" when the port can't be had @throws {FileError} */
   startServer(options: ServerOptions): Promise<SystemServer>;
 }

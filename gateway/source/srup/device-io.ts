@@ -44,6 +44,7 @@ export type DownloadFailure = "unreachable" | "timeout" | "status" | "storage" |
 export type SrupDeviceInput =
   | PeerInput
   | SendInput
+  /** Said again, it is asked again, under the next number: the server's may be ahead of ours. */
   | { readonly type: "join"; readonly kind: "simple" | "human" }
   | { readonly type: "join"; readonly kind: "observed"; readonly observer: string }
   /** What the observer found out about the device that wants to join. */

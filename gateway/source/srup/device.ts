@@ -352,7 +352,7 @@ export class SrupDevice implements Machine<SrupDeviceInput, SrupDeviceOutput>, S
 
   #join(kind: JoinKind, observer: string | undefined, now: Instant): void {
     const { server } = this.#state;
-    if (server === undefined || this.#state.join !== undefined) return;
+    if (server === undefined || this.#state.join?.stage === "key") return;
     if (this.#party.keyOf(server) === undefined) {
       this.#set({ join: { kind, observer, stage: "key", deadline: plus(now, this.#patience.key) } });
       this.#outputs.push({ type: "lookUpKey", peer: server });

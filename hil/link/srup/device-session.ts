@@ -37,6 +37,12 @@ export interface PendingFile {
 
 export type JoinEnd = "joined" | "refused" | "failed" | "timeout" | "key" | "unreachable";
 
+/**
+ * A request to join that is not answered is sent again after this time, then after twice as long, and so on: what the
+ * server sent while we were away used up numbers that we don't know of, and it refuses them from us. Milliseconds.
+ */
+const JOIN_AGAIN_MS = 2_000;
+
 type DeviceRunner = PeerRunner<SrupDeviceInput, SrupDeviceOutput>;
 
 /** A device under a server: registered once, on the broker, joined; updates come when they come. */
@@ -49,6 +55,8 @@ export class DeviceSession {
   #runner: DeviceRunner | undefined;
   #identity = "";
   #join: JoinEnd | undefined;
+  /** The server has taken our last request to join, or it has ended. */
+  #isAnswered = false;
   #pending: PendingFile | undefined;
   #activated: Uint8Array | undefined;
   /** What of the pending file has come, piece by piece. */
@@ -76,9 +84,14 @@ export class DeviceSession {
     if (this.#join === "joined") return "joined";
     const runner = this.#runner ?? (await this.#start());
     this.#join = undefined;
-    const { join: kind, observer = this.#tools.observer?.() ?? "" } = this.#request;
-    runner.push(kind === "observed" ? { type: "join", kind, observer } : { type: "join", kind });
-    await this.#until(() => this.#join !== undefined, this.#request.patienceMs);
+    this.#isAnswered = false;
+    const { join: kind, observer = this.#tools.observer?.() ?? "", patienceMs } = this.#request;
+    const deadline = performance.now() + patienceMs;
+    for (let pauseMs = JOIN_AGAIN_MS; !this.#isAnswered && performance.now() < deadline; pauseMs *= 2) {
+      runner.push(kind === "observed" ? { type: "join", kind, observer } : { type: "join", kind });
+      await this.#until(() => this.#isAnswered, Math.min(pauseMs, deadline - performance.now()));
+    }
+    await this.#until(() => this.#join !== undefined, deadline - performance.now());
     return this.#join ?? "timeout";
   }
 
@@ -175,6 +188,7 @@ export class DeviceSession {
 
   #said(output: ToldOutput<SrupDeviceOutput>): void {
     this.#tools.onEvent?.(output);
+    if (output.type === "joined" || output.type === "notJoined" || output.type === "joinValue") this.#isAnswered = true;
     if (output.type === "joined") this.#join = "joined";
     else if (output.type === "notJoined") this.#join = output.outcome;
     else if (output.type === "joinValue") this.#tools.onJoinValue?.(this.#identity, output.value);

@@ -1,5 +1,6 @@
 import type { KeyObject } from "node:crypto";
 import { join } from "node:path";
+import { z } from "zod";
 import { makeRsaKey, newIdentity, newKeys } from "../../link/srup/device-identity.ts";
 import type { PartyKeys } from "../../link/srup/key-client.ts";
 import { StateFile } from "../../record/state-file.ts";
@@ -14,6 +15,7 @@ export interface SrupNetworkOptions {
   readonly operator: Operator;
   /** Of the key service; 0, if not given: any free one. */
   readonly port?: number;
+  /** That of the last time if `state` knows it, or else any free one. */
   readonly brokerPort?: number;
   readonly filePort?: number;
   /** Where to listen; 127.0.0.1 if not given. */
@@ -35,6 +37,9 @@ export interface SrupNetworkOptions {
   readonly onEvent?: (event: SrupServerEvent) => void;
   readonly onLine?: (line: string) => void;
 }
+
+/** Devices have been told of both, and come back there. */
+const portsSchema = z.object({ broker: z.int().optional(), files: z.int().optional() }).catch({});
 
 interface OwnIdentity {
   readonly identity: string;
@@ -69,6 +74,8 @@ export class SrupNetwork {
     const file = (text: string): StateFile => new StateFile(folder === undefined ? undefined : join(folder, text));
     const state = new KeyServiceState(file("key-service.json"), makeKey);
     const own = ownIdentity(file("server.json"), makeKey);
+    const ports = file("ports.json");
+    const before = portsSchema.parse(ports.read() ?? {});
     const brokerKey = makeKey();
     const names = name === "localhost" ? {} : { names: [name, "localhost"] };
     const broker = await (options.startBroker ?? startBroker)({
@@ -76,7 +83,7 @@ export class SrupNetwork {
       privateKey: brokerKey.export({ format: "pem", type: "pkcs8" }) as string,
       ca: state.authority,
       host,
-      port: options.brokerPort ?? 0,
+      port: options.brokerPort ?? before.broker ?? 0,
     });
     const address = `mqtt://${name}:${broker.port}`;
     const keyService = await startKeyService({
@@ -91,7 +98,8 @@ export class SrupNetwork {
     state.setDefaultServer(own.identity);
     const certificate = state.clientCertificate(own.identity, own.keys.accessKey);
     const access = { certificate, privateKey: own.keys.accessKey, ca: state.authority, broker: address };
-    const files = await startHttpsServer({ host, port: options.filePort ?? 0 });
+    const files = await startHttpsServer({ host, port: options.filePort ?? before.files ?? 0 });
+    ports.write({ broker: broker.port, files: files.port });
     const { promise, resolve } = Promise.withResolvers<void>();
     const server = new C2Server({
       identity: own.identity,

@@ -92,6 +92,15 @@ describe("otabench ssu", () => {
     expect(code).toBe(0);
   });
 
+  it("names the alert that a client ended its stream with", async () => {
+    const lines = linesOf(otabench("serve", folder, "--cert", path("server.pem"), "--key", path("server.key")));
+    const port = /:(\d+)$/.exec((await lines.next()).value as string)?.[1];
+    const { err } = await run("list", `localhost:${port}`, "--ca", path("ca.pem"), "--name", "other.example");
+    expect(err).toContain("SSU_ALERT_SENT");
+    expect((await lines.next()).value).toMatch(/^client 0: 127\.0\.0\.1:/);
+    expect((await lines.next()).value).toMatch(/^client 0: SSU_ALERT_RECEIVED: .*: unrecognized_name \(112\)$/);
+  });
+
   it("ends when the launcher that started its Node is killed", async () => {
     const old = `data:text/javascript,Object.defineProperty(process,"versions",{value:{...process.versions,node:"20.1.0"}})`;
     const child = spawn(process.execPath, ["--import", old, BIN, "ssu", "serve", folder, "--security", "plain"]);

@@ -14,7 +14,13 @@ const folder = mkdtempSync(join(tmpdir(), "otabench-pull-"));
 afterAll(() => rmSync(folder, { recursive: true }));
 
 /** Runs `work` while a server of ours serves that file. */
-async function whileServing(system: string, file: Uint8Array, work: (port: number) => Promise<void>, sign = true) {
+async function whileServing(
+  system: string,
+  file: Uint8Array,
+  work: (port: number) => Promise<void>,
+  sign = true,
+  told: { readonly port?: number; readonly state?: string } = {},
+) {
   const path = join(folder, "served.bin");
   writeFileSync(path, file);
   const stop = new AbortController();
@@ -31,6 +37,7 @@ async function whileServing(system: string, file: Uint8Array, work: (port: numbe
     stop: stop.signal,
     onOpen: opened.resolve,
     onEvent: (line) => lines.push(line),
+    ...told,
   });
   try {
     await Promise.race([serving, opened.promise]);
@@ -105,6 +112,42 @@ describe("otabench server and otabench pull", () => {
     },
   );
 
+  it("srup: a server with its state in a folder has its devices still when it comes again", async () => {
+    const state = join(folder, "srup-server");
+    const out = join(folder, "srup.bin");
+    const pull = (port: number) => {
+      const device = ["--state", join(folder, "srup-device"), "--wait", "2"];
+      return pullBy(["pull", "srup", "--server", `localhost:${port}`, "--seed", "1", "-o", out, ...device]);
+    };
+    let used = 0;
+    const first = await whileServing(
+      "srup",
+      file,
+      async (port) => {
+        used = port;
+        expect(await pull(port)).toMatchObject({ code: 0 });
+      },
+      true,
+      { state },
+    );
+    const newer = file.toReversed();
+    const second = await whileServing(
+      "srup",
+      newer,
+      async (port) => {
+        rmSync(out);
+        expect(await pull(port)).toMatchObject({ code: 0, err: "" });
+      },
+      true,
+      { state, port: used },
+    );
+    expect(new Uint8Array(readFileSync(out))).toEqual(newer);
+    const device = /joinEnded device=(\w+) outcome=accept/;
+    const [, known] = device.exec(first.join("\n")) ?? [];
+    expect(known).toBeDefined();
+    expect(device.exec(second.join("\n"))?.[1]).toBe(known);
+  });
+
   it("goes on where an earlier pull of the same content ended", async () => {
     const out = join(folder, "resumed.bin");
     await whileServing("https", file, async (port) => {
@@ -153,6 +196,7 @@ describe("otabench server and otabench pull", () => {
       ["server", "rsu", "package.json", "--device-ca", "package.json", "--device-auth", "no"],
       "neither request nor require",
     ],
+    [["server", "https", "package.json", "--state", "s"], "the server of https has no state to keep"],
     [["server", "https"], "the file to serve is missing"],
     [["server", "https", "no-such-file"], "FILE_UNREADABLE"],
     [["server", "https", "package.json", "--version", "2"], "is no version x.y.z"],
