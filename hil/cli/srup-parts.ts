@@ -19,7 +19,7 @@ import { serverIdentity, startForeignServer } from "../server/srup/foreign-serve
 import { serverToken, startKeyService } from "../server/srup/key-service.ts";
 import { KeyServiceState } from "../server/srup/key-service-state.ts";
 import { type Command, type CommandArgs, type CommandIo, ExitCode, flagOption, textOption } from "./command.ts";
-import { deviceInput, serverInput } from "./srup-words.ts";
+import { deviceInput, serverInput, takeoverOf } from "./srup-words.ts";
 import { untilSignal } from "./until-signal.ts";
 import { portOf } from "./words.ts";
 
@@ -138,7 +138,9 @@ async function device(args: CommandArgs, state: string, io: CommandIo): Promise<
   const known = await registeredDevice(files.identity, new KeyClient(url, ca), textOption(args, "type") ?? "default");
   const { server: serverId, access } = known.registration;
   say(io, `device    ${known.identity}, server ${serverId}, broker ${access.broker}`);
+  const takeover = textOption(args, "takeover");
   const session = new DeviceSession(request, {
+    takeover: takeover === undefined ? [] : takeoverOf(takeover),
     onJoinValue: (_, value) => say(io, `shows     ${value}`),
     onEvent: (event) => say(io, eventText(event)),
     onObserve: () => new Promise(() => {}), // decided by the word observed
