@@ -121,6 +121,8 @@ async function server(args: CommandArgs, state: string, path: string | undefined
 async function device(args: CommandArgs, state: string, io: CommandIo): Promise<number> {
   const url = keyexOf(args);
   const ca = caOf(args);
+  const told = textOption(args, "takeover");
+  const takeover = told === undefined ? [] : takeoverOf(told);
   const request: SrupRequest = {
     kind: "srup",
     method: "fetch",
@@ -138,9 +140,8 @@ async function device(args: CommandArgs, state: string, io: CommandIo): Promise<
   const known = await registeredDevice(files.identity, new KeyClient(url, ca), textOption(args, "type") ?? "default");
   const { server: serverId, access } = known.registration;
   say(io, `device    ${known.identity}, server ${serverId}, broker ${access.broker}`);
-  const takeover = textOption(args, "takeover");
   const session = new DeviceSession(request, {
-    takeover: takeover === undefined ? [] : takeoverOf(takeover),
+    takeover,
     onJoinValue: (_, value) => say(io, `shows     ${value}`),
     onEvent: (event) => say(io, eventText(event)),
     onObserve: () => new Promise(() => {}), // decided by the word observed
