@@ -38,6 +38,11 @@ VALUE is text, or int32:7, uint8:1, double:1.5 and so on. A device fetches what 
     manual: { type: "boolean", help: "server: updates are initiated by word only" },
     ask: { type: "boolean", help: "server: ask about simple joins too" },
     ca: { type: "string", value: "FILE", help: "what the certificate of an https key service must lead to, PEM" },
+    takeover: {
+      type: "string",
+      value: "ID,...",
+      help: "device: servers that may take it away by command, or anyone (none)",
+    },
     type: { type: "string", value: "TYPE", help: "device: what it registers as (default)" },
   },
   run,

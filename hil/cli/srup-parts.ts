@@ -19,7 +19,7 @@ import { serverIdentity, startForeignServer } from "../server/srup/foreign-serve
 import { serverToken, startKeyService } from "../server/srup/key-service.ts";
 import { KeyServiceState } from "../server/srup/key-service-state.ts";
 import { type Command, type CommandArgs, type CommandIo, ExitCode, flagOption, textOption } from "./command.ts";
-import { deviceInput, serverInput } from "./srup-words.ts";
+import { deviceInput, serverInput, takeoverOf } from "./srup-words.ts";
 import { untilSignal } from "./until-signal.ts";
 import { portOf } from "./words.ts";
 
@@ -121,6 +121,8 @@ async function server(args: CommandArgs, state: string, path: string | undefined
 async function device(args: CommandArgs, state: string, io: CommandIo): Promise<number> {
   const url = keyexOf(args);
   const ca = caOf(args);
+  const told = textOption(args, "takeover");
+  const takeover = told === undefined ? [] : takeoverOf(told);
   const request: SrupRequest = {
     kind: "srup",
     method: "fetch",
@@ -139,6 +141,7 @@ async function device(args: CommandArgs, state: string, io: CommandIo): Promise<
   const { server: serverId, access } = known.registration;
   say(io, `device    ${known.identity}, server ${serverId}, broker ${access.broker}`);
   const session = new DeviceSession(request, {
+    takeover,
     onJoinValue: (_, value) => say(io, `shows     ${value}`),
     onEvent: (event) => say(io, eventText(event)),
     onObserve: () => new Promise(() => {}), // decided by the word observed

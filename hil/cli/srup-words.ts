@@ -4,6 +4,10 @@ import { parseIdentity } from "../../gateway/source/srup/identity.ts";
 import type { SrupServerInput } from "../../gateway/source/srup/server-io.ts";
 import { encodeSrupValue, encodeText, type SrupValueType } from "../../gateway/source/srup/values.ts";
 
+/** Servers that may take a device away: identities with commas between them, or "anyone". @throws {UsageError} */
+export const takeoverOf = (text: string): readonly string[] | "anyone" =>
+  text === "anyone" ? text : text.split(",").map(id);
+
 type Words = readonly string[];
 
 /** What a person types to a server, and what it means. */

@@ -4,6 +4,7 @@ import type { SrupRequest } from "../../../gateway/source/host-request.ts";
 import { SrupDevice } from "../../../gateway/source/srup/device.ts";
 import type {
   DownloadFailure,
+  SrupDeviceConfig,
   SrupDeviceInput,
   SrupDeviceOutput,
   SrupDeviceState,
@@ -25,6 +26,8 @@ export interface SessionTools {
   readonly onObserve?: (device: string, value: string | undefined) => Promise<"valid" | "invalid" | "fail">;
   /** Everything that the device is told, or does. */
   readonly onEvent?: (event: ToldOutput<SrupDeviceOutput>) => void;
+  /** Servers that may take the device from its own one by command; none if left out. */
+  readonly takeover?: SrupDeviceConfig["takeover"];
   /** Who confirms observed joins, where the request does not say. */
   readonly observer?: () => string | undefined;
 }
@@ -165,7 +168,14 @@ export class DeviceSession {
     this.#identity = identity;
     const { server, serverKey, access } = registration;
     this.#machine = new SrupDevice(
-      { identity, privateKey: keys.privateKey, identification, server, keys: { [server]: serverKey } },
+      {
+        identity,
+        privateKey: keys.privateKey,
+        identification,
+        server,
+        keys: { [server]: serverKey },
+        takeover: this.#tools.takeover ?? [],
+      },
       { crypto: nodeSrupCrypto(), random: systemRandom },
     );
     const isNew = this.#files.peer.read() === undefined;

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { deviceInput, serverInput } from "../../../hil/cli/srup-words.ts";
+import { deviceInput, serverInput, takeoverOf } from "../../../hil/cli/srup-words.ts";
 
 describe("the words of otabench srup", () => {
   it.each([
@@ -29,6 +29,12 @@ describe("the words of otabench srup", () => {
     ["resign", { type: "resign" }],
   ])("mean an input of a device: %s", (line, input) => {
     expect(deviceInput(line)).toEqual(input);
+  });
+
+  it("name the servers that may take a device away", () => {
+    expect(takeoverOf("anyone")).toBe("anyone");
+    expect(takeoverOf("1a,7f")).toEqual(["1a", "7f"]);
+    for (const wrong of ["", "1a,", "nobody", "01"]) expect(() => takeoverOf(wrong)).toThrow();
   });
 
   it.each(["", "dance", "toString", "accept", "accept 0x1", "action 1a seven", "data 1a n uint8:256"])(
