@@ -327,6 +327,7 @@ export class SrupServer implements Machine<SrupServerInput, SrupServerOutput>, S
       return;
     }
     this.#set({ joins });
+    this.#dropObservation(device);
     if (outcome === "accept") {
       this.#outputs.push({ type: "subscribe", topic: `${deviceTopic(device)}/#` });
       this.#set({ joined: [...this.#state.joined.filter((each) => each !== device), device] });
@@ -352,21 +353,45 @@ export class SrupServer implements Machine<SrupServerInput, SrupServerOutput>, S
   }
 
   #askObserver(observer: string, device: string, value: string): void {
-    if (Object.keys(this.#state.observations).length >= PENDING_MAX) this.#set({ observations: {} });
+    const { joins, observations } = this.#state;
+    if (observations[device] === undefined && Object.keys(observations).length >= PENDING_MAX) {
+      this.#nothingFor(observer, "OBSERVATION_REQUEST");
+      return;
+    }
     const encrypted = this.#seal(observer, value, "OBSERVATION_REQUEST");
     if (encrypted === undefined) return;
     const joiningDeviceId = numberOf(device);
     const token = this.#send(observer, { type: "OBSERVATION_REQUEST", joiningDeviceId, encrypted });
-    if (token !== undefined) this.#set({ observations: { ...this.#state.observations, [toHex(token)]: device } });
+    if (token === undefined) return;
+    const asked = { observer, token: toHex(token), join: joins[device]?.token };
+    this.#set({ observations: { ...observations, [device]: asked } });
+  }
+
+  /** Whom the verdict is about. The token can be read by anybody at the broker, so it counts only from who was asked. */
+  #observedBy(observer: string, token: string): string | undefined {
+    const { joins, observations } = this.#state;
+    const [device, asked] =
+      Object.entries(observations).find(([, each]) => each.observer === observer && each.token === token) ?? [];
+    if (device === undefined || asked === undefined) return undefined;
+    this.#dropObservation(device);
+    return asked.join === joins[device]?.token ? device : undefined;
+  }
+
+  #dropObservation(device: string): void {
+    const { [device]: _, ...observations } = this.#state.observations;
+    this.#set({ observations });
   }
 
   #response(status: number, token: Uint8Array, peer: string): void {
     this.#outputs.push({ type: "response", peer, status, token });
     const verdict = VERDICTS.get(status);
     if (verdict !== undefined) {
-      const { [toHex(token)]: device, ...observations } = this.#state.observations;
-      this.#set({ observations });
-      this.#outputs.push({ type: "observation", observer: peer, verdict, device });
+      this.#outputs.push({
+        type: "observation",
+        observer: peer,
+        verdict,
+        device: this.#observedBy(peer, toHex(token)),
+      });
     } else if (status === SrupStatus.UpdateSuccess) {
       this.#outputs.push({ type: "updateReady", device: peer, token, isOurs: this.#isUpdate(peer, token) });
     } else if (status >= SrupStatus.UpdateFailHttpError) {

@@ -150,9 +150,19 @@ export class C2Server {
   }
 
   #joinRequested({ device, kind, observer }: SrupServerEvent & { type: "joinRequested" }): void {
+    this.#observers.delete(device);
+    if (observer !== undefined && !this.#mayObserve(observer, device)) {
+      this.push({ type: "endJoin", device, outcome: "fail" });
+      return;
+    }
     if (observer !== undefined) this.#observers.set(device, observer);
     if (kind === "simple") this.#decide(device, "");
     else this.push({ type: "sendJoinValue", device });
+  }
+
+  /** A device that we know, and another one than the one it confirms. */
+  #mayObserve(observer: string, device: string): boolean {
+    return observer !== device && this.joined.includes(observer);
   }
 
   #observed(device: string | undefined, verdict: keyof typeof VERDICTS): void {
@@ -203,11 +213,11 @@ export class C2Server {
   }
 
   #activate(device: string, token: Uint8Array): void {
-    if (this.#file !== undefined) {
-      this.#done = { ...this.#done, [device]: this.#file.digest };
-      this.#options.devices.write(this.#done);
-    }
+    // before it is noted: after a crash between the two it is offered again, and otherwise never would be
     this.push({ type: "activate", device, token });
+    if (this.#file === undefined) return;
+    this.#done = { ...this.#done, [device]: this.#file.digest };
+    this.#options.devices.write(this.#done);
   }
 
   #later(act: () => void): void {

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { ns, plus, RUN_START, s } from "../../../../emulator/kernel/time.ts";
 import type { SrupDevice } from "../../../../gateway/source/srup/device.ts";
+import { decodeSrup } from "../../../../gateway/source/srup/srup-message.ts";
 import { SrupStatus } from "../../../../gateway/source/srup/status.ts";
 import { decodeText } from "../../../../gateway/source/srup/values.ts";
 import { DEVICE, makeDevice, makeServer, Network, OBSERVER, SERVER } from "./pair.ts";
@@ -67,6 +68,46 @@ describe("a SRUP device and its server", () => {
     ]);
     network.device(OBSERVER, { type: "observed", device: DEVICE, verdict });
     expect(network.take()).toEqual([]);
+  });
+
+  it("take the observer's verdict from that observer only, and only for the join that it was asked about", () => {
+    const network = joined(
+      { [OBSERVER]: makeDevice(OBSERVER) },
+      makeServer({ joins: { observed: "ask", human: "ask" } }),
+    );
+    network.devices.set(DEVICE, makeDevice());
+    const asked = (): Uint8Array => {
+      network.device(DEVICE, { type: "join", kind: "observed", observer: OBSERVER });
+      network.command({ type: "sendJoinValue", device: DEVICE });
+      network.command({ type: "askObserver", observer: OBSERVER, device: DEVICE, value: "0".repeat(32) });
+      network.take();
+      const last = decodeSrup(network.published.at(-1)?.payload ?? new Uint8Array(0));
+      if (last.type === "malformed") throw new Error(last.reason);
+      expect(last.message.type).toBe("OBSERVATION_REQUEST");
+      return last.message.token;
+    };
+    const verdict = (): unknown => network.take().find((each) => (each as { type: string }).type === "observation");
+
+    const token = asked();
+    network.device(DEVICE, { type: "sendResponse", peer: SERVER, status: SrupStatus.ObservedJoinValid, token });
+    expect(verdict()).toEqual({
+      of: SERVER,
+      type: "observation",
+      observer: DEVICE,
+      verdict: "valid",
+      device: undefined,
+    });
+    network.device(OBSERVER, { type: "observed", device: DEVICE, verdict: "invalid" });
+    expect(verdict()).toMatchObject({ observer: OBSERVER, verdict: "invalid", device: DEVICE });
+
+    asked();
+    network.device(DEVICE, { type: "join", kind: "human" });
+    network.device(OBSERVER, { type: "observed", device: DEVICE, verdict: "valid" });
+    expect(verdict()).toMatchObject({ observer: OBSERVER, verdict: "valid", device: undefined });
+
+    asked();
+    network.command({ type: "endJoin", device: DEVICE, outcome: "fail" });
+    expect(network.server.save().observations).toEqual({});
   });
 
   it("end a join that nobody decides as failed, at its deadline and not before", () => {

@@ -1,7 +1,7 @@
 import { createPrivateKey, X509Certificate } from "node:crypto";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { registrationKey } from "../../../../gateway/source/srup/key-forms.ts";
-import { readRequest } from "../../../../hil/crypto/csr.ts";
+import { makeRequest, readRequest } from "../../../../hil/crypto/csr.ts";
 import { KeyClient } from "../../../../hil/link/srup/key-client.ts";
 import { StateFile } from "../../../../hil/record/state-file.ts";
 import { type KeyService, serverToken, startKeyService } from "../../../../hil/server/srup/key-service.ts";
@@ -97,6 +97,14 @@ describe("certificate requests", () => {
 
   it("are read as the original makes them", () => {
     expect(readRequest(pem)).toMatchObject({ commonName: DEVICE });
+  });
+
+  it("of ours name the organization by a string that may have an underscore", () => {
+    const der = Buffer.from(makeRequest(DEVICE, key).replace(/-----[A-Z ]+-----|\s/g, ""), "base64");
+    const strings = der.toString("latin1");
+    expect(strings).toContain("\x0c\x0bSRUP_DEVICE");
+    expect(strings).toContain(`\x0c\x10${DEVICE}`);
+    expect(strings).toContain("\x13\x02UK");
   });
 
   it("are refused when anything in them has changed", () => {
