@@ -8,6 +8,9 @@ import { encodeSrupValue, encodeText, type SrupValueType } from "../../gateway/s
 export const takeoverOf = (text: string): readonly string[] | "anyone" =>
   text === "anyone" ? text : text.split(",").map(id);
 
+/** @throws {UsageError} */
+export const identitiesOf = (words: readonly string[]): readonly string[] => words.map(id);
+
 type Words = readonly string[];
 
 /** What a person types to a server, and what it means. */

@@ -19,6 +19,14 @@ const FAILURE_STATUS: Readonly<Record<DownloadFailure, number>> = {
   protocol: SrupStatus.UpdateFailHttpError,
 };
 
+const EMPTY: DeviceUpdatesState = {
+  downloads: [],
+  downloadDeadline: undefined,
+  downloadCount: 0,
+  open: {},
+  activated: {},
+};
+
 interface UpdateMouth {
   say(output: SrupDeviceOutput): void;
   answer(server: string, token: Uint8Array, status: number): void;
@@ -31,7 +39,7 @@ interface UpdateMouth {
 export class DeviceUpdates implements Stateful<DeviceUpdatesState> {
   readonly #patience: Duration;
   readonly #mouth: UpdateMouth;
-  #state: DeviceUpdatesState = { downloads: [], downloadDeadline: undefined, downloadCount: 0, open: {} };
+  #state: DeviceUpdatesState = EMPTY;
 
   constructor(patience: Duration, mouth: UpdateMouth) {
     this.#patience = patience;
@@ -72,7 +80,7 @@ export class DeviceUpdates implements Stateful<DeviceUpdatesState> {
   activate(server: string, token: Uint8Array): boolean {
     const { [server]: open, ...others } = this.#state.open;
     if (open === undefined || open.token !== toHex(token)) return false;
-    this.#set({ open: others });
+    this.#set({ open: others, activated: { ...this.#state.activated, [server]: open.token } });
     this.#mouth.say({ type: "activate", download: open.download, token });
     return true;
   }
@@ -83,8 +91,29 @@ export class DeviceUpdates implements Stateful<DeviceUpdatesState> {
     this.#set({ downloads: [], downloadDeadline: undefined });
   }
 
-  /** What was under way begins again. */
-  restarted(now: Instant): void {
+  /** A server has been told that; how an activation went is told once. */
+  told(server: string, token: Uint8Array, status: number): void {
+    const { [server]: activated, ...others } = this.#state.activated;
+    const isEnd = status === SrupStatus.ActivateSuccess || status === SrupStatus.ActivateFail;
+    if (isEnd && activated === toHex(token)) this.#set({ activated: others });
+  }
+
+  /**
+   * What was under way begins again. What can't be installed any more, or perhaps was not, is told to the server of now;
+   * another one hears of it no more. @param fetched whose files are still there
+   */
+  restarted(server: string | undefined, fetched: readonly number[], now: Instant): void {
+    const { open, activated } = this.#state;
+    const lost = Object.entries(open).filter(([, { download }]) => !fetched.includes(download));
+    this.#set({
+      open: Object.fromEntries(Object.entries(open).filter((each) => !lost.some(([of]) => of === each[0]))),
+      activated: {},
+    });
+    const say = (of: string, token: string, status: number): void => {
+      if (of === server) this.#mouth.answer(of, fromHex(token) ?? new Uint8Array(0), status);
+    };
+    for (const [of, { token }] of lost) say(of, token, SrupStatus.UpdateFailFile);
+    for (const [of, token] of Object.entries(activated)) say(of, token, SrupStatus.ActivateFail);
     for (const pending of this.#state.downloads.slice(0, 1)) this.#begin(pending, now);
   }
 
@@ -104,7 +133,7 @@ export class DeviceUpdates implements Stateful<DeviceUpdatesState> {
   }
 
   load(state: DeviceUpdatesState): void {
-    this.#state = state;
+    this.#state = { ...EMPTY, ...state };
   }
 
   #set(change: Partial<DeviceUpdatesState>): void {

@@ -29,3 +29,6 @@ export function hold(
 
 export const heldDeadline = (held: HeldMessages): Instant | undefined =>
   earliest(...held.map(({ deadline }) => deadline));
+
+/** Whose keys are being asked for. */
+export const heldPeers = (held: HeldMessages): ReadonlySet<string> => new Set(held.map(({ peer }) => peer));

@@ -2,7 +2,7 @@ import type { Machine, Stateful } from "../../../emulator/kernel/machine.ts";
 import { earliest, type Instant, plus, s } from "../../../emulator/kernel/time.ts";
 import { fromHex, toHex } from "../../../emulator/wire/text.ts";
 import type { JoinKind } from "./device-io.ts";
-import { type HeldMessage, heldDeadline, hold } from "./held-messages.ts";
+import { type HeldMessage, heldDeadline, heldPeers, hold } from "./held-messages.ts";
 import { deviceTopic, identityText, isJoinTopic } from "./identity.ts";
 import type { SrupBody } from "./message-types.ts";
 import { ASKS_KEY, numberOf, type RefusalReason, SrupParty, type SrupTools } from "./party.ts";
@@ -195,11 +195,12 @@ export class SrupServer implements Machine<SrupServerInput, SrupServerOutput>, S
     return encrypted;
   }
 
-  /** Subscriptions don't outlive a connection, so all are made again. */
+  /** Subscriptions don't outlive a connection, so all are made again; questions don't outlive a process. */
   #connected(): void {
     this.#outputs.push({ type: "subscribe", topic: `SRUP/servers/${this.#party.identity}/#` });
     for (const device of this.#state.joined)
       this.#outputs.push({ type: "subscribe", topic: `${deviceTopic(device)}/#` });
+    for (const peer of heldPeers(this.#state.held)) this.#outputs.push({ type: "lookUpKey", peer });
   }
 
   #received(topic: string, payload: Uint8Array, now: Instant, key?: string): void {

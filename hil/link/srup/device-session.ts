@@ -28,6 +28,8 @@ export interface SessionTools {
   readonly onEvent?: (event: ToldOutput<SrupDeviceOutput>) => void;
   /** Servers that may take the device from its own one by command; none if left out. */
   readonly takeover?: SrupDeviceConfig["takeover"];
+  /** The downloads whose files an earlier process has left; none if left out. */
+  readonly fetched?: () => readonly number[];
   /** Who confirms observed joins, where the request does not say. */
   readonly observer?: () => string | undefined;
 }
@@ -115,7 +117,7 @@ export class DeviceSession {
   }
 
   /** The SHA-256 that the server's message names for the pending file, lower-case hexadecimal. */
-  digestOf({ download }: PendingFile): string {
+  digestOf({ download }: Pick<PendingFile, "download">): string {
     const { downloads } = this.#state().updates;
     return downloads.find((each) => each.download === download)?.digest ?? "";
   }
@@ -192,12 +194,11 @@ export class DeviceSession {
     });
     this.#runner = runner;
     await promise.finally(() => clearTimeout(timer));
-    if (!isNew) runner.push({ type: "restarted" });
+    if (!isNew) runner.push({ type: "restarted", fetched: this.#tools.fetched?.() ?? [] });
     return runner;
   }
 
   #said(output: ToldOutput<SrupDeviceOutput>): void {
-    this.#tools.onEvent?.(output);
     if (output.type === "joined" || output.type === "notJoined" || output.type === "joinValue") this.#isAnswered = true;
     if (output.type === "joined") this.#join = "joined";
     else if (output.type === "notJoined") this.#join = output.outcome;
@@ -207,6 +208,7 @@ export class DeviceSession {
     else if (output.type === "activate") this.#activated = output.token;
     else if (output.type === "observe") this.#observe(output.device, output.value);
     else if (output.type === "server" && output.server === undefined) this.#join = undefined;
+    this.#tools.onEvent?.(output);
     for (const wake of this.#waiting) wake();
   }
 

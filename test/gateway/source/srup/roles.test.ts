@@ -259,7 +259,7 @@ describe("a SRUP device and its server", () => {
     again.server.load(server);
     again.devices.get(DEVICE)?.load(device);
     again.command({ type: "connected" });
-    again.device(DEVICE, { type: "restarted" });
+    again.device(DEVICE, { type: "restarted", fetched: [] });
     expect(again.take()).toMatchObject([{ type: "download", download: 0, url: URL }]);
     again.device(DEVICE, { type: "downloaded", download: 0, digest: DIGEST });
     const [, ready] = again.take() as [unknown, { isOurs: boolean; token: Uint8Array }];
