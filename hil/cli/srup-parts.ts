@@ -192,7 +192,11 @@ async function device(args: CommandArgs, state: string, io: CommandIo): Promise<
     onObserve: () => new Promise(() => {}), // decided by the word observed
   });
   await session.begin();
-  await talk(io, (line) => session.push(deviceInput(line)));
+  await talk(io, (line) => {
+    const input = deviceInput(line);
+    if (input.type === "join") void session.join(input);
+    else session.push(input);
+  });
   await updates.close();
   await session.close();
   return ExitCode.Ok;

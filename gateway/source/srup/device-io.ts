@@ -54,7 +54,8 @@ export type SrupDeviceInput =
   | { readonly type: "downloadFailed"; readonly download: number; readonly failure: DownloadFailure }
   /**
    * The process is another one, and what the last one was fetching is lost; of what it had fetched, only these files are
-   * left. Servers are told of those that are not, and of installations that nobody has reported.
+   * left. The server is told of those that are not, and of installations that nobody has reported, when we have joined
+   * again: until then our numbers may be behind its.
    */
   | { readonly type: "restarted"; readonly fetched: readonly number[] }
   | { readonly type: "resign" }
@@ -110,6 +111,8 @@ export interface DeviceUpdatesState {
   readonly open: Readonly<Record<string, { readonly token: string; readonly download: number }>>;
   /** Tokens of what each server had activated last, until it is told how that went. */
   readonly activated: Readonly<Record<string, string>>;
+  /** What was lost with an earlier process, and its server has not been told of. */
+  readonly owed: readonly { readonly server: string; readonly token: string; readonly status: number }[];
 }
 
 interface PendingJoin {

@@ -25,6 +25,7 @@ const EMPTY: DeviceUpdatesState = {
   downloadCount: 0,
   open: {},
   activated: {},
+  owed: [],
 };
 
 interface UpdateMouth {
@@ -98,23 +99,30 @@ export class DeviceUpdates implements Stateful<DeviceUpdatesState> {
     if (isEnd && activated === toHex(token)) this.#set({ activated: others });
   }
 
-  /**
-   * What was under way begins again. What can't be installed any more, or perhaps was not, is told to the server of now;
-   * another one hears of it no more. @param fetched whose files are still there
-   */
-  restarted(server: string | undefined, fetched: readonly number[], now: Instant): void {
-    const { open, activated } = this.#state;
+  /** What was under way begins again. @param fetched whose files are still there */
+  restarted(fetched: readonly number[], now: Instant): void {
+    const { open, activated, owed } = this.#state;
     const lost = Object.entries(open).filter(([, { download }]) => !fetched.includes(download));
+    const kept = Object.entries(open).filter(([, { download }]) => fetched.includes(download));
     this.#set({
-      open: Object.fromEntries(Object.entries(open).filter((each) => !lost.some(([of]) => of === each[0]))),
+      open: Object.fromEntries(kept),
       activated: {},
+      owed: [
+        ...owed,
+        ...lost.map(([server, { token }]) => ({ server, token, status: SrupStatus.UpdateFailFile })),
+        ...Object.entries(activated).map(([server, token]) => ({ server, token, status: SrupStatus.ActivateFail })),
+      ],
     });
-    const say = (of: string, token: string, status: number): void => {
-      if (of === server) this.#mouth.answer(of, fromHex(token) ?? new Uint8Array(0), status);
-    };
-    for (const [of, { token }] of lost) say(of, token, SrupStatus.UpdateFailFile);
-    for (const [of, token] of Object.entries(activated)) say(of, token, SrupStatus.ActivateFail);
     for (const pending of this.#state.downloads.slice(0, 1)) this.#begin(pending, now);
+  }
+
+  /** What that server has not been told yet; nobody else asks any more. */
+  joined(server: string): void {
+    const { owed } = this.#state;
+    this.#set({ owed: [] });
+    for (const { server: of, token, status } of owed) {
+      if (of === server) this.#mouth.answer(of, fromHex(token) ?? new Uint8Array(0), status);
+    }
   }
 
   handleDeadline(now: Instant): void {

@@ -111,7 +111,7 @@ export class SrupDevice implements Machine<SrupDeviceInput, SrupDeviceOutput>, S
         this.#updates.failed(input.download, input.failure, now);
         return;
       case "restarted":
-        this.#updates.restarted(this.#state.server, input.fetched, now);
+        this.#updates.restarted(input.fetched, now);
         return;
       case "observed":
         this.#observed(input.device, OBSERVED_STATUS[input.verdict]);
@@ -342,6 +342,7 @@ export class SrupDevice implements Machine<SrupDeviceInput, SrupDeviceOutput>, S
     if (status === SrupStatus.JoinSuccess) {
       this.#set({ join: undefined });
       this.#outputs.push({ type: "joined", server });
+      this.#updates.joined(server);
     } else if (status === SrupStatus.JoinRefused || status === SrupStatus.JoinFail) {
       this.#set({ join: undefined });
       this.#notJoined(status === SrupStatus.JoinRefused ? "refused" : "failed");

@@ -62,6 +62,9 @@ export class DeviceSession {
   #join: JoinEnd | undefined;
   /** The server has taken our last request to join, or it has ended. */
   #isAnswered = false;
+  /** How often we were told to join; only the last time counts. */
+  #joins = 0;
+  #isClosed = false;
   #pending: PendingFile | undefined;
   #activated: Uint8Array | undefined;
   /** What of the pending file has come, piece by piece. */
@@ -87,16 +90,26 @@ export class DeviceSession {
   /** Registers, connects and joins, as far as that is not done yet. @throws {LinkError} when it can't register */
   async joined(): Promise<JoinEnd> {
     if (this.#join === "joined") return "joined";
-    const runner = this.#runner ?? (await this.#start());
+    if (this.#runner === undefined) await this.#start();
+    const { join: kind, observer = this.#tools.observer?.() ?? "" } = this.#request;
+    return this.join(kind === "observed" ? { type: "join", kind, observer } : { type: "join", kind });
+  }
+
+  /** Asks until there is an answer. After {@link begin}. @throws {UsageError} for an observer that is no identity */
+  async join(input: SrupDeviceInput & { type: "join" }): Promise<JoinEnd> {
+    const turn = ++this.#joins;
+    const isOver = (): boolean => this.#isAnswered || turn !== this.#joins || this.#isClosed;
     this.#join = undefined;
     this.#isAnswered = false;
-    const { join: kind, observer = this.#tools.observer?.() ?? "", patienceMs } = this.#request;
-    const deadline = performance.now() + patienceMs;
-    for (let pauseMs = JOIN_AGAIN_MS; !this.#isAnswered && performance.now() < deadline; pauseMs *= 2) {
-      runner.push(kind === "observed" ? { type: "join", kind, observer } : { type: "join", kind });
-      await this.#until(() => this.#isAnswered, Math.min(pauseMs, deadline - performance.now()));
+    const deadline = performance.now() + this.#request.patienceMs;
+    for (let pauseMs = JOIN_AGAIN_MS; !isOver() && performance.now() < deadline; pauseMs *= 2) {
+      this.push(input);
+      await this.#until(isOver, Math.min(pauseMs, deadline - performance.now()));
     }
-    await this.#until(() => this.#join !== undefined, deadline - performance.now());
+    await this.#until(
+      () => this.#join !== undefined || turn !== this.#joins || this.#isClosed,
+      deadline - performance.now(),
+    );
     return this.#join ?? "timeout";
   }
 
@@ -154,6 +167,7 @@ export class DeviceSession {
   }
 
   async close(): Promise<void> {
+    this.#isClosed = true;
     for (const wake of this.#waiting) wake();
     await this.#runner?.close();
   }

@@ -87,17 +87,17 @@ export class UpdateFolder {
     this.#current = current;
     const end = await this.#received(part, url, current).catch((): End => ({ failure: "storage" }));
     if (this.#current !== current) {
-      rmSync(part, { force: true });
+      discard(part);
       return;
     }
     this.#current = undefined;
     if ("failure" in end) {
-      rmSync(part, { force: true });
+      discard(part);
       tell({ type: "downloadFailed", download, failure: end.failure });
       return;
     }
     const isKept = end.digest !== digestOf(download) || this.#keep(part, download, end.digest);
-    rmSync(part, { force: true });
+    discard(part);
     tell(
       isKept
         ? { type: "downloaded", download, digest: end.digest }
@@ -163,5 +163,14 @@ export class UpdateFolder {
       path = undefined;
     }
     installed(path);
+  }
+}
+
+/** What can't be taken away is overwritten by the next one of that name. */
+function discard(path: string): void {
+  try {
+    rmSync(path, { force: true });
+  } catch {
+    // the folder itself may be gone
   }
 }

@@ -4,7 +4,7 @@ import type { SrupDevice } from "../../../../gateway/source/srup/device.ts";
 import { decodeSrup } from "../../../../gateway/source/srup/srup-message.ts";
 import { SrupStatus } from "../../../../gateway/source/srup/status.ts";
 import { decodeText } from "../../../../gateway/source/srup/values.ts";
-import { DEVICE, makeDevice, makeServer, Network, OBSERVER, SERVER } from "./pair.ts";
+import { DEVICE, makeDevice, makeServer, Network, OBSERVER, PUBLIC_KEYS, SERVER } from "./pair.ts";
 
 const URL = "http://fw.example/x.bin";
 const DIGEST = "a85a376896d9e0916cd25edff334089bd2868dcec5c56b3e5f497822b2e7f7598";
@@ -247,6 +247,64 @@ describe("a SRUP device and its server", () => {
     network.command({ type: "commandJoin", device: DEVICE });
     expect(network.take()).toContainEqual({ of: DEVICE, type: "server", server: SERVER, cause: "command" });
     expect(network.server.save().joined).toEqual([DEVICE]);
+  });
+
+  it.each([
+    ["was not activated and is gone", false, [], SrupStatus.UpdateFailFile],
+    ["was activated, and nobody said how that went", true, [], SrupStatus.ActivateFail],
+    ["is still there", false, [0], undefined],
+  ] as const)("tell after a restart and a join what became of a file that %s", (_, isActivated, kept, status) => {
+    const network = joined();
+    const token = fetched(network);
+    if (isActivated) network.command({ type: "activate", device: DEVICE, token });
+    const saved = JSON.stringify(network.devices.get(DEVICE)?.save());
+    const device = makeDevice();
+    device.load(JSON.parse(saved));
+    network.devices.set(DEVICE, device);
+    network.device(DEVICE, { type: "restarted", fetched: kept });
+    network.take();
+    network.device(DEVICE, { type: "join", kind: "simple" });
+    const told = network.take().filter((each) => (each as { of: string; type: string }).of === SERVER);
+    const answers = told.filter((each) => (each as { type: string }).type === "response");
+    expect(answers).toEqual(
+      status === undefined ? [] : [{ of: SERVER, type: "response", peer: DEVICE, status, token }],
+    );
+    network.device(DEVICE, { type: "join", kind: "simple" });
+    expect(network.take().filter((each) => (each as { type: string }).type === "updateFailed")).toEqual([]);
+    if (isActivated) return;
+    network.command({ type: "activate", device: DEVICE, token });
+    expect(network.take().at(-1)).toMatchObject({ type: status === undefined ? "activate" : "refused" });
+  });
+
+  it("ask for keys again when a restart has lost the question", () => {
+    const server = makeServer();
+    const network = new Network(server);
+    const ask = (): string[] => {
+      const asked: string[] = [];
+      for (let said = server.poll(); said !== undefined; said = server.poll())
+        if (said.type === "lookUpKey") asked.push(said.peer);
+      return asked;
+    };
+    const device = network.devices.get(DEVICE) as SrupDevice;
+    device.handle({ type: "key", peer: SERVER, key: PUBLIC_KEYS[SERVER] as string }, network.now);
+    device.handle({ type: "join", kind: "simple" }, network.now);
+    device.handle({ type: "key", peer: SERVER, key: PUBLIC_KEYS[SERVER] as string }, network.now);
+    for (let said = device.poll(); said !== undefined; said = device.poll())
+      if (said.type === "publish") server.handle({ ...said, type: "message" }, network.now);
+    expect(ask()).toEqual([DEVICE]);
+    server.load(server.save());
+    server.handle({ type: "connected" }, network.now);
+    expect(ask()).toEqual([DEVICE]);
+  });
+
+  it("ask their first server when they are told to join and have none any more", () => {
+    const network = joined();
+    network.device(DEVICE, { type: "deregister" });
+    network.take();
+    network.device(DEVICE, { type: "join", kind: "simple" });
+    const told = network.take();
+    expect(told[0]).toEqual({ of: DEVICE, type: "server", server: SERVER, cause: "join" });
+    expect(told.at(-1)).toEqual({ of: DEVICE, type: "joined", server: SERVER });
   });
 
   it("go on after both have been restarted in the middle of an update", () => {
