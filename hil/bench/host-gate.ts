@@ -19,7 +19,7 @@ const REASONS: Readonly<Record<string, string>> = {
   HOST_REFUSED: "the connection was refused",
   HOST_TIMEOUT: "no answer in time",
   HOST_RESET: "the connection broke",
-  HOST_TLS_UNTRUSTED: "the server's certificate does not lead to a trusted one",
+  HOST_TLS_UNTRUSTED: "the server's certificate is by another CA, for another name, or out of its time",
   HOST_TLS: "the TLS handshake failed",
   HOST_PROTOCOL: "the answer is no HTTP, or longer than it says",
   HOST_BODY_TOO_LONG: "the answer is longer than it may be",

@@ -206,6 +206,11 @@ class ChainChecker {
       this.#line++;
       this.#blame("AUDIT_END_MISSING", `record ${this.#head?.n} was written and is not there as it was`);
     }
+    // The first record is written before there is a head; power may have gone between them.
+    if (this.#head === undefined && this.#previous.n > 1) {
+      this.#line++;
+      this.#blame("AUDIT_END_MISSING", `${HEAD} is gone, which tells how far the log went`);
+    }
     return {
       records: this.#records,
       count: this.#count,

@@ -3,9 +3,9 @@ import { join } from "node:path";
 import type { z } from "zod";
 import { makeFolder } from "../record/claim.ts";
 import { readIfThere, writeDurably } from "../record/durable-file.ts";
+import { exclusively } from "../record/file-lock.ts";
 import { FileError } from "../record/record-error.ts";
 import { DeviceError } from "./device-error.ts";
-import { exclusively } from "./folder-lock.ts";
 
 /** How long a short piece of work of another process is waited for, wall milliseconds. */
 const PATIENCE_MS = 5_000;
@@ -55,11 +55,25 @@ export class StateFolder {
 
   /** One at a time, of all processes; whoever comes second is told so. @throws {DeviceError} STATE_LOCKED */
   alone<Result>(what: string, work: () => Result | Promise<Result>): Promise<Result> {
-    return exclusively(this.file(`${what}.lock`), 0, work);
+    return this.#exclusively(what, 0, work);
   }
 
   /** One at a time, of all processes; whoever comes second waits. @throws {DeviceError} STATE_LOCKED after 5 s */
   inTurn<Result>(what: string, work: () => Result | Promise<Result>): Promise<Result> {
-    return exclusively(this.file(`${what}.lock`), PATIENCE_MS, work);
+    return this.#exclusively(what, PATIENCE_MS, work);
+  }
+
+  async #exclusively<Result>(what: string, waitMs: number, work: () => Result | Promise<Result>): Promise<Result> {
+    const path = this.file(`${what}.lock`);
+    let begun = false;
+    try {
+      return await exclusively(path, waitMs, () => {
+        begun = true;
+        return work();
+      });
+    } catch (cause) {
+      if (begun || !(cause instanceof FileError)) throw cause;
+      throw new DeviceError(cause.code === "FILE_LOCKED" ? "STATE_LOCKED" : "STATE_MISSING", cause.message, { cause });
+    }
   }
 }

@@ -26,11 +26,17 @@ export class RecordError extends PeerError {
   }
 }
 
+type FileErrorCode =
+  | "FILE_UNREADABLE"
+  | "FILE_UNWRITABLE"
+  /** Another process works on it. */
+  | "FILE_LOCKED";
+
 /** A path that can't be opened for what it was given for. */
 export class FileError extends UsageError {
-  override readonly code: "FILE_UNREADABLE" | "FILE_UNWRITABLE";
+  override readonly code: FileErrorCode;
 
-  constructor(code: "FILE_UNREADABLE" | "FILE_UNWRITABLE", message: string, options?: ErrorOptions) {
+  constructor(code: FileErrorCode, message: string, options?: ErrorOptions) {
     super(message, options);
     this.code = code;
   }

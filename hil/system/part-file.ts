@@ -15,6 +15,7 @@ import { dirname } from "node:path";
 import type { Offer } from "../../gateway/source/update-source.ts";
 import { makeFolder } from "../record/claim.ts";
 import { syncFolder } from "../record/durable-file.ts";
+import { exclusively } from "../record/file-lock.ts";
 import { FileError } from "../record/record-error.ts";
 
 /**
@@ -28,6 +29,19 @@ export class PartFile {
   #length: number;
 
   /**
+   * Nobody else fetches to that name meanwhile: two who write one part would make a file of neither.
+   * @throws {FileError} FILE_LOCKED, FILE_UNWRITABLE
+   */
+  static async alone<Result>(out: string, work: () => Promise<Result>): Promise<Result> {
+    try {
+      makeFolder(dirname(out));
+    } catch (cause) {
+      throw unwritable(out, cause);
+    }
+    return await exclusively(`${out}.part.lock`, 0, work);
+  }
+
+  /**
    * Goes on with what an earlier run left behind, if it is of the same content of the same server.
    * @throws {FileError} FILE_UNWRITABLE
    */
@@ -37,7 +51,6 @@ export class PartFile {
     const content = JSON.stringify({ server, ...offer });
     const goesOn = offer.validator !== undefined && readText(`${this.path}.json`) === content && existsSync(this.path);
     try {
-      makeFolder(dirname(out));
       if (!goesOn) rmSync(this.path, { force: true });
       writeFileSync(`${this.path}.json`, content);
       this.#file = openSync(this.path, goesOn ? "r+" : "w+");

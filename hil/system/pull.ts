@@ -109,8 +109,8 @@ class Puller {
       return { system, peer, bytes: this.#bytes, ms: Math.round(performance.now() - began), ...count, ...rest };
     };
     if (offer === undefined) return report({ verdict: "upToDate", verified: false, from: 0 });
-    const { from, bytes } = await this.#fetch(offer);
     const { out: file } = this.#options;
+    const { from, bytes } = await PartFile.alone(file, () => this.#fetch(offer));
     const sha256 = createHash("sha256").update(bytes).digest("hex");
     const verified = this.#options.signer !== undefined;
     const { release, validator } = offer;

@@ -92,7 +92,7 @@ async function connectTo(address: string, peer: QuicPeer): Promise<QuicClientSes
     await new Promise((next) => setTimeout(next, REASON_DELAY_MS));
     const code = (error as { code?: string }).code;
     if (code === "QUIC_UNSUPPORTED") return hostFailed("HOST_UNSUPPORTED", (error as Error).message);
-    return closeFailure(closed?.errorCode) ?? hostFailed("HOST_TIMEOUT", (error as Error).message);
+    return closeFailure(closed?.errorCode, false) ?? hostFailed("HOST_TIMEOUT", (error as Error).message);
   }
 }
 
@@ -104,11 +104,18 @@ const UNTRUSTED: ReadonlySet<number> = new Set([42, 43, 44, 45, 46, 48]);
 /** close_notify stands for a certificate that was asked for and did not come; 116 is certificate_required. */
 const DEVICE_REFUSED: ReadonlySet<number> = new Set([0, 116]);
 
-/** What the error code of a closed connection says; undefined when it is none of TLS. */
-export function closeFailure(errorCode: number | undefined): HostFailure | undefined {
+/**
+ * What the error code of a closed connection says; undefined when it is none of TLS.
+ * @param wasReady the connection stood on this side, so the server's certificate was good: an alert is about the device's
+ */
+export function closeFailure(errorCode: number | undefined, wasReady: boolean): HostFailure | undefined {
   const alert = (errorCode ?? 0) - CRYPTO_ERROR;
   if (alert < 0 || alert > ALERTS_MAX) return undefined;
-  if (UNTRUSTED.has(alert)) return hostFailed("HOST_TLS_UNTRUSTED", `TLS alert ${alert}`);
+  if (UNTRUSTED.has(alert)) {
+    return wasReady
+      ? hostFailed("HOST_DEVICE_REFUSED", `the server does not trust the device's certificate: TLS alert ${alert}`)
+      : hostFailed("HOST_TLS_UNTRUSTED", `TLS alert ${alert}`);
+  }
   if (DEVICE_REFUSED.has(alert))
     return hostFailed("HOST_DEVICE_REFUSED", "the server wants a certificate of the device");
   return hostFailed("HOST_TLS", `TLS alert ${alert}`);

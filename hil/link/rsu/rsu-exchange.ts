@@ -120,7 +120,7 @@ export class RsuExchange {
   }
 
   #closed(errorCode: number | undefined): void {
-    const failure = closeFailure(errorCode);
+    const failure = closeFailure(errorCode, true);
     // a server that wants our certificate says so after it has taken the connection
     if (failure !== undefined) this.#answer(failure);
     this.#client.handle({ type: "closed", reason: "" }, this.#now());

@@ -80,6 +80,7 @@ export class RsuConnection {
   async close(): Promise<void> {
     if (this.#isClosing) return;
     this.#isClosing = true;
+    clearTimeout(this.#timer);
     for (const { stream } of this.#lanes.values()) stream.end();
     if (this.#lanes.size > 0) await pause(LINGER_MS);
     if (!this.#isClosed) this.#session.close(1, "gone");
@@ -110,7 +111,7 @@ export class RsuConnection {
     for (let output = this.#machine.poll(); output !== undefined; output = this.#machine.poll()) this.#carryOut(output);
     clearTimeout(this.#timer);
     const deadline = this.#machine.nextDeadline();
-    if (deadline === undefined || this.#isClosed) return;
+    if (deadline === undefined || this.#isClosing || this.#isClosed) return;
     const due = (): void => {
       this.#machine.handleDeadline(this.#now());
       this.#settle();

@@ -81,6 +81,16 @@ describe("the audit log", () => {
     expect(await problems()).toEqual(["1 AUDIT_END_MISSING"]);
   });
 
+  it("finds that the head was taken away, with and without the end of the log", async () => {
+    const { lines, problems, rewrite, folder } = await makeLog(4);
+    rmSync(folder.file("audit-head.json"));
+    expect(await problems()).toEqual(["5 AUDIT_END_MISSING"]);
+    rewrite(lines().slice(0, 2));
+    expect(await problems()).toEqual(["3 AUDIT_END_MISSING"]);
+    rewrite(lines().slice(0, 1)); // as after a power cut behind the first record
+    expect(await problems()).toEqual([]);
+  });
+
   it("does not lose the traces of an end that was cut off when more is added", async () => {
     const { log, lines, problems, rewrite } = await makeLog(4);
     const all = lines();

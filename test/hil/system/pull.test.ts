@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
@@ -6,6 +6,7 @@ import { Prng } from "../../../emulator/kernel/prng.ts";
 import { runCli } from "../../../hil/cli/cli.ts";
 import { pullCommand } from "../../../hil/cli/pull-command.ts";
 import { serverCommand } from "../../../hil/cli/server-command.ts";
+import { exclusively } from "../../../hil/record/file-lock.ts";
 import { pullRun } from "../../../hil/system/pull-run.ts";
 import { type ServerOpen, serve } from "../../../hil/system/serve.ts";
 import { keptIo } from "../cli/io.ts";
@@ -164,6 +165,20 @@ describe("otabench server and otabench pull", () => {
       writeFileSync(`${out}.part`, new Uint8Array(70_000));
       writeFileSync(`${out}.part.json`, JSON.stringify({ ...offer, validator: '"other"' }));
       expect(JSON.parse((await pullBy(argv)).out)).toMatchObject({ from: 0, bytes: 200_000, verified: true });
+    });
+  });
+
+  it("lets one at a time fetch to a name", async () => {
+    const place = join(folder, "both");
+    mkdirSync(place);
+    const out = join(place, "fw.bin");
+    await whileServing("https", file, async (port) => {
+      const argv = ["pull", "https", "--server", `localhost:${port}`, "--seed", "1", "-o", out];
+      const refused = await exclusively(`${out}.part.lock`, 0, () => pullBy(argv));
+      expect(refused).toMatchObject({ code: 2, err: expect.stringContaining("FILE_LOCKED") as string });
+      expect(readdirSync(place)).toEqual([]);
+      expect(await pullBy(argv)).toMatchObject({ code: 0 });
+      expect(readdirSync(place).toSorted()).toEqual(["fw.bin", "fw.bin.sig"]);
     });
   });
 

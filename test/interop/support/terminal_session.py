@@ -45,10 +45,10 @@ def read_some():
 echo = []
 seen = 0
 for wanted, typed in dialogue:
-    while wanted.encode() not in screen[seen:]:
+    while (at := screen.find(wanted.encode(), seen)) < 0:
         if not read_some():
             raise EOFError(screen.decode(errors="replace"))
-    seen = len(screen)
+    seen = at + len(wanted.encode())  # what is waited for next may have come with it
     echo.append(echoes())
     os.write(terminal, typed.encode())
 while read_some():

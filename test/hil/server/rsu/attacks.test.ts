@@ -1,5 +1,5 @@
 import { createSocket } from "node:dgram";
-import { afterEach, describe, expect, it } from "vitest";
+import { afterEach, describe, expect, it, vi } from "vitest";
 import { Prng } from "../../../../emulator/kernel/prng.ts";
 import { RsuSource, type RsuSourceConfig } from "../../../../gateway/source/rsu/rsu-source.ts";
 import { makeTls } from "../../../../hil/crypto/keys.ts";
@@ -17,6 +17,7 @@ const firmware = new Prng("attacks").bytes(40_000);
 
 const open: { close(): Promise<void> }[] = [];
 afterEach(async () => {
+  vi.restoreAllMocks();
   for (const each of open.splice(0).reverse()) await each.close();
 });
 
@@ -146,6 +147,23 @@ function ackOf(protocol: string, version: string): NonNullable<Parameters<typeof
 }
 
 describe("a server before a device that means it harm", () => {
+  it("is over at once when it is closed before one that says nothing more: no timer of it runs on", async () => {
+    const started = vi.spyOn(globalThis, "setTimeout");
+    const cleared = vi.spyOn(globalThis, "clearTimeout");
+    const { server, events } = await serve();
+    const session = connectOld(server.port);
+    await session.ready();
+    const stream = session.openStream();
+    stream.on("error", () => {});
+    stream.write(oldPdu(0, NONE, "2.0.0", "1.0.0"));
+    await expect.poll(() => events.length).toBe(1);
+    await server.close();
+    const stopped = cleared.mock.calls.map(([timer]) => timer);
+    const long = started.mock.results.filter((_, index) => (started.mock.calls[index]?.[1] ?? 0) > 5_000);
+    expect(long.length).toBeGreaterThan(0);
+    expect(long.filter(({ value }) => !stopped.includes(value as NodeJS.Timeout))).toEqual([]);
+  });
+
   it.each<[string, string | Buffer]>([
     ["no JSON", "GET / HTTP/1.1\r\n\r\n"],
     [

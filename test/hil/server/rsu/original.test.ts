@@ -94,10 +94,10 @@ const streamFrame = ({ stream_id = -1, offset = 0, length, fin = false, raw }: Q
 });
 
 describe("a client of the original's kind", () => {
-  // the library under this client may hand over two packets as one event when the machine is busy
-  it.each([1, 511, 512, 513])("gets %i bytes from our server, one PDU in each event", { retry: 3 }, async (length) => {
+  it.each([1, 511, 512, 513])("gets %i bytes from our server, one PDU after another", async (length) => {
     const { port } = await serve(bytes(length));
-    const { firmware, error, ack, events } = await oldClient(port);
+    // the library under this client may hand over two packets of one stream as one event when the machine is busy
+    const { firmware, error, ack, events } = await oldClient(port, undefined, { splits: length > 512 });
     expect(error).toBeUndefined();
     expect(firmware.equals(bytes(length))).toBe(true);
     expect(ack).toEqual({ mtype: 1, payload: "", protocol_ver: "2.0.0", firmware_ver: "2.1.0", size: 0 });
@@ -131,7 +131,7 @@ describe("a client of the original's kind", () => {
     },
   );
 
-  it("gets an empty firmware as one empty last segment", { retry: 3 }, async () => {
+  it("gets an empty firmware as one empty last segment", async () => {
     const { port } = await serve(new Uint8Array(0));
     expect(await oldClient(port)).toMatchObject({ error: undefined, firmware: Buffer.alloc(0) });
   });

@@ -1,6 +1,6 @@
 import { linkSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
-import { DeviceError } from "./device-error.ts";
+import { FileError } from "./record-error.ts";
 
 const RETRY_MS = 20;
 
@@ -8,7 +8,7 @@ const RETRY_MS = 20;
  * Runs something that no other process may do at the same time. A lock whose process is no more, such as after a power
  * cut, does not count.
  * @param path of the lock file @param waitMs how long to wait for another one, wall milliseconds
- * @throws {DeviceError} STATE_LOCKED
+ * @throws {FileError} FILE_LOCKED while another one works; FILE_UNWRITABLE
  */
 export async function exclusively<Result>(
   path: string,
@@ -24,7 +24,7 @@ export async function exclusively<Result>(
     if (take(path, own)) break;
     if (performance.now() >= deadline) {
       const who = holder?.split(" ")[0] ?? "that can't be seen";
-      throw new DeviceError("STATE_LOCKED", `process ${who} works in this folder (${path})`);
+      throw new FileError("FILE_LOCKED", `process ${who} works on this (${path})`);
     }
     await sleep(RETRY_MS);
   }
@@ -44,7 +44,7 @@ function take(path: string, own: string): boolean {
     return true;
   } catch (cause) {
     if ((cause as NodeJS.ErrnoException).code === "EEXIST") return false;
-    throw new DeviceError("STATE_MISSING", `can't lock ${path}: ${(cause as Error).message}`, { cause });
+    throw new FileError("FILE_UNWRITABLE", `can't lock ${path}: ${(cause as Error).message}`, { cause });
   } finally {
     rmSync(draft, { force: true });
   }

@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeEach, describe, expect, it } from "vitest";
-import { exclusively } from "../../../hil/device/folder-lock.ts";
+import { exclusively } from "../../../hil/record/file-lock.ts";
 import { makeState, removeFolders } from "../../support/device-folder.ts";
 
 let lock: string;
@@ -12,7 +12,7 @@ beforeEach(() => {
 });
 afterAll(removeFolders);
 
-describe("the lock of a folder", () => {
+describe("the lock of a file", () => {
   it("is there while the work goes on, and leaves nothing behind, also when the work fails", async () => {
     expect(await exclusively(lock, 0, () => existsSync(lock))).toBe(true);
     await expect(exclusively(lock, 0, () => Promise.reject(new Error("no")))).rejects.toThrow("no");
@@ -22,7 +22,7 @@ describe("the lock of a folder", () => {
   it("refuses who does not wait, and lets who waits have a turn", async () => {
     const done = Promise.withResolvers<void>();
     const first = exclusively(lock, 0, () => done.promise);
-    const locked = { code: "STATE_LOCKED", message: expect.stringContaining(`process ${process.pid}`) as string };
+    const locked = { code: "FILE_LOCKED", message: expect.stringContaining(`process ${process.pid}`) as string };
     await expect(exclusively(lock, 0, () => 1)).rejects.toMatchObject(locked);
     const second = exclusively(lock, 5_000, () => 2);
     done.resolve();
@@ -58,12 +58,12 @@ describe("the lock of a folder", () => {
 
   it("does not spin on one that can't be read", async () => {
     mkdirSync(lock);
-    await expect(exclusively(lock, 0, () => 1)).rejects.toMatchObject({ code: "STATE_LOCKED" });
+    await expect(exclusively(lock, 0, () => 1)).rejects.toMatchObject({ code: "FILE_LOCKED" });
   });
 
   it("says that there is no folder", async () => {
     await expect(exclusively(join(folder, "none", "work.lock"), 0, () => 1)).rejects.toMatchObject({
-      code: "STATE_MISSING",
+      code: "FILE_UNWRITABLE",
     });
   });
 });
