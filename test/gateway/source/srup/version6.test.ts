@@ -10,9 +10,10 @@ import {
   type SrupMessage,
   signedBytes,
 } from "../../../../gateway/source/srup/srup-message.ts";
+import { SyndicationDevice } from "../../../../gateway/source/srup/syndication-device.ts";
 import { nodeSrupCrypto } from "../../../../hil/crypto/srup-crypto.ts";
 import { SAMPLES } from "./forged.ts";
-import { DEVICE, makeDevice, makeServer, Network, OBSERVER, PUBLIC_KEYS, SERVER } from "./pair.ts";
+import { countedBytes, DEVICE, makeDevice, makeServer, Network, OBSERVER, PUBLIC_KEYS, SERVER } from "./pair.ts";
 import { pemOf } from "./vectors.ts";
 import {
   ALGORITHMS,
@@ -156,6 +157,39 @@ describe("parties of different SRUP versions", () => {
     expect(verifySrup(decoded, publicText(DEVICE, "ed25519"), crypto)).toBe(false);
     expect(signSrup(activate, privateText(DEVICE, "ed25519"), crypto)).toBeUndefined();
     expect(signSrup(activate, rsa, crypto, 6)).toBeUndefined();
+  });
+});
+
+describe("a SRUP device between networks of different versions", () => {
+  it.each([
+    [5, 6],
+    [6, 5],
+  ] as const)("signs for each side as that side does: home %i, away %i", (home, away) => {
+    const [homeKey, awayKey] = [home, away].map((version) =>
+      version === 6 ? privateText(DEVICE, "ed25519") : pemOf("keys/device.pem"),
+    ) as [string, string];
+    const keys = (version: 5 | 6): string =>
+      version === 6 ? publicText(SERVER, "ed25519") : (PUBLIC_KEYS[SERVER] as string);
+    const device = new SyndicationDevice(
+      { identity: DEVICE, privateKey: homeKey, identification: "", server: SERVER, keys: { [SERVER]: keys(home) } },
+      { crypto, random: countedBytes() },
+    );
+    const as = { identity: OBSERVER, privateKey: awayKey, server: SERVER, serverKey: keys(away), value: undefined };
+    device.handle({ type: "registered", as }, RUN_START);
+    const server = home === 6 ? server6("ed25519") : makeServer();
+    server.handle({ type: "syndicationDevice", device: DEVICE }, RUN_START);
+    server.handle({ type: "syndicatedAction", target: OBSERVER, actionId: 9 }, RUN_START);
+    const said = server.poll();
+    if (said?.type !== "publish") throw new Error("nothing was sent");
+    device.handle({ type: "side", side: "home", input: { ...said, type: "message" } }, RUN_START);
+    const outputs = Array.from({ length: 4 }, () => device.poll());
+    const relayed = outputs.find((each) => each?.type === "side" && each.side === "away");
+    expect(relayed).toMatchObject({ output: { type: "publish", topic: `SRUP/${OBSERVER}` } });
+    const { payload } = (relayed as { output: { payload: Uint8Array } }).output;
+    const decoded = decodeSrup(payload, "current", away);
+    expect(decoded).toMatchObject({ message: { type: "SYNDICATED_ACTION", actionId: 9 } });
+    const own = away === 6 ? publicText(DEVICE, "ed25519") : (PUBLIC_KEYS[DEVICE] as string);
+    expect(verifySrup(decoded, own, crypto, away)).toBe(true);
   });
 });
 
