@@ -1,4 +1,4 @@
-import { verify } from "node:crypto";
+import { sign, verify } from "node:crypto";
 import { describe, expect, it } from "vitest";
 import { RUN_START } from "../../../../emulator/kernel/time.ts";
 import { readKeyText } from "../../../../gateway/source/srup/key-text.ts";
@@ -14,7 +14,7 @@ import { SyndicationDevice } from "../../../../gateway/source/srup/syndication-d
 import { nodeSrupCrypto } from "../../../../hil/crypto/srup-crypto.ts";
 import { SAMPLES } from "./forged.ts";
 import { countedBytes, DEVICE, makeDevice, makeServer, Network, OBSERVER, PUBLIC_KEYS, SERVER } from "./pair.ts";
-import { pemOf } from "./vectors.ts";
+import { hexOf, pemOf } from "./vectors.ts";
 import {
   ALGORITHMS,
   type Algorithm,
@@ -208,6 +208,29 @@ describe("signatures of SRUP version 6", () => {
     expect(verify(null, signedBytes(activate, 6), key, signature)).toBe(true);
     expect(signedBytes(activate, 6)[0]).toBe(6);
     expect(signed(algorithm)).toEqual(signed(algorithm));
+  });
+
+  it.each(ALGORITHMS)("are taken from node:crypto, which signs by ML-DSA with random in it: %s", (algorithm) => {
+    const make = () => new Uint8Array(sign(null, signedBytes(activate, 6), signingKeyOf(DEVICE, algorithm)));
+    const [one, other] = [make(), make()];
+    expect(Buffer.compare(one, other) === 0).toBe(algorithm === "ed25519");
+    for (const signature of [one, other])
+      expect(verifySrup({ ...signed(algorithm), signature }, publicText(DEVICE, algorithm), crypto, 6)).toBe(true);
+  });
+
+  it("are what Python's cryptography makes of the example on the page", () => {
+    // the key of RFC 8032, 7.1, TEST 1
+    const seed = "9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60";
+    const der = Buffer.from(`302e020100300506032b657004220420${seed}`, "hex").toString("base64");
+    const key = `${pemOf("keys/device.pem")}-----BEGIN PRIVATE KEY-----\n${der}\n-----END PRIVATE KEY-----\n`;
+    const action = { type: "ACTION", sequence: 1n, sender: BigInt(`0x${DEVICE}`), actionId: 7 } as const;
+    const made = signSrup({ ...action, token: new Uint8Array(0) }, key, crypto, 6);
+    const example = encodeSrup(made as NonNullable<typeof made>, 6);
+    expect(hexOf(example)).toBe(
+      "0604010000000000000081706f5e4d3c2b1a00000040" +
+        "1d86e30b8c3d86805a257e1fd1b2aced663cc351d254352a30858a56c75e0d71" +
+        "a1462b359e858671fb37b68b1b7615735c329b1457d2ba6b82771c265c24410c07",
+    );
   });
 
   it.each(ALGORITHMS)("are refused at any other length: %s", (algorithm) => {
