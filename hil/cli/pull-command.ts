@@ -2,7 +2,7 @@ import { UsageError } from "../../emulator/kernel/errors.ts";
 import { printable } from "../link/printable.ts";
 import type { PullRun, PullRunOptions, PullRunReport } from "../system/pull-run.ts";
 import { type Command, type CommandArgs, type CommandIo, ExitCode, flagOption, textOption } from "./command.ts";
-import { beforeServer, byteProgress } from "./transfer.ts";
+import { beforeServer, transferNotices } from "./transfer.ts";
 import { untilSignal } from "./until-signal.ts";
 import { bytesOf, signaturesWord, waitOf } from "./words.ts";
 
@@ -103,14 +103,14 @@ function optionsOf(args: CommandArgs, io: CommandIo, stop: AbortSignal): PullRun
     sizeMax: bytesOf(text("max")),
     tls12: flagOption(args, "tls12"),
     stop,
-    onProgress: byteProgress(args, io),
+    ...transferNotices(args, io),
     onShow: (value) => io.stderr.write(`shows     ${value}\n`),
   };
 }
 
 function reportText(report: PullRunReport): string {
   const { system, peer, verdict, bytes, ms, retransmissions, from, file, size, sha256, verified, installed } = report;
-  const again = retransmissions === undefined ? "" : `, ${retransmissions} retransmissions`;
+  const again = retransmissions === null ? "" : `, ${retransmissions} retransmissions`;
   const start = from === 0 ? "" : ` from byte ${from} on`;
   const lines = [`source    ${system} ${peer}: ${bytes} bytes${start}${again}, ${(ms / 1000).toFixed(2)} s`];
   if (verdict === "upToDate") lines.push("the server has nothing newer");

@@ -189,6 +189,21 @@ describe("otabench server and otabench pull", () => {
     await expect(other).rejects.toMatchObject({ code: "SRUP_SIGNATURES" });
   });
 
+  it.each(["https", "rsu", "ssu"])("%s: a name that the server does not know is an error", async (system) => {
+    await whileServing(system, file, async (port) => {
+      const out = join(folder, `unknown-${system}.bin`);
+      const name = system === "https" ? "/no-such.bin" : "no-such.bin";
+      const argv = ["pull", system, "--server", `localhost:${port}`, "--seed", "1", "-o", out];
+      const { code, err } = await pullBy([...argv, "--name", name]);
+      expect(err).toContain(`SOURCE_UNKNOWN: the server has no "${name}": `);
+      expect(code).toBe(1);
+      expect(existsSync(out)).toBe(false);
+      const { out: said } = await pullBy([...argv, "--json"]);
+      const { retransmissions } = JSON.parse(said) as { retransmissions: number | null };
+      expect(retransmissions).toEqual(system === "ssu" ? expect.any(Number) : null);
+    });
+  });
+
   it("goes on where an earlier pull of the same content ended", async () => {
     const out = join(folder, "resumed.bin");
     await whileServing("https", file, async (port) => {
