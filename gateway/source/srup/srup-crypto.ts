@@ -2,7 +2,8 @@ import type { Stateful } from "../../../emulator/kernel/machine.ts";
 
 /**
  * The cryptography of SRUP, which hil/ brings. Keys are PEM texts: SubjectPublicKeyInfo for public keys, PKCS#1 or PKCS#8
- * for private ones; RSA of any size unless said otherwise. Total: with a key that can't be read nothing verifies, and the rest is undefined.
+ * for private ones; RSA of any size unless said otherwise. Total: with a key that can't be read nothing verifies, and the
+ * rest is undefined.
  */
 export interface SrupCrypto {
   sha256(data: Uint8Array): Uint8Array;
