@@ -38,9 +38,10 @@ export interface PullRunOptions {
   readonly tls12: boolean;
   /** How long the server may wait for something newer before it answers, seconds. */
   readonly wait?: number | undefined;
-  /** srup: how to join, who confirms it, and the folder where the device's identity is kept. */
+  /** srup: how to join, who confirms it, what to sign with, and the folder where the device's identity is kept. */
   readonly join?: string | undefined;
   readonly observer?: string | undefined;
+  readonly signatures?: string | undefined;
   readonly state?: string | undefined;
   readonly sizeMax?: number | undefined;
   readonly out?: string | undefined;
