@@ -1,4 +1,4 @@
-import { createPrivateKey, createPublicKey, type KeyObject } from "node:crypto";
+import { createPrivateKey } from "node:crypto";
 import { existsSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { createInterface } from "node:readline";
@@ -17,13 +17,14 @@ import { StateFile } from "../record/state-file.ts";
 import { startHttpsServer } from "../server/https/https-server.ts";
 import { startBroker } from "../server/srup/broker.ts";
 import { type C2Server, digestOf, eventText } from "../server/srup/c2-server.ts";
-import { serverIdentity, startForeignServer } from "../server/srup/foreign-server.ts";
+import { serverFile, startForeignServer } from "../server/srup/foreign-server.ts";
 import { serverToken, startKeyService } from "../server/srup/key-service.ts";
 import { KeyServiceState } from "../server/srup/key-service-state.ts";
+import { serverIdentity } from "../server/srup/server-identity.ts";
 import { type Command, type CommandArgs, type CommandIo, ExitCode, flagOption, textOption } from "./command.ts";
 import { deviceInput, identitiesOf, serverInput, takeoverOf } from "./srup-words.ts";
 import { untilSignal } from "./until-signal.ts";
-import { portOf } from "./words.ts";
+import { portOf, signaturesWord } from "./words.ts";
 
 /** What `otabench srup` does. @throws {BenchError} */
 export const runSrup: Command["run"] = async (args, io) => {
@@ -81,18 +82,8 @@ function brokerKey(path: string): string {
 function token(folder: string, path: string | undefined, io: CommandIo): number {
   if (path === undefined) throw new UsageError("the server's public key is missing");
   if (!existsSync(join(folder, KEY_SERVICE))) throw new UsageError(`there is no key service in ${folder}`);
-  const pem = readText(path);
-  if (publicKeyOf(pem) === undefined) throw new UsageError(`${path} is no public key, PEM`);
-  io.stdout.write(`${serverToken(keyServiceState(folder), pem)}\n`);
+  io.stdout.write(`${serverToken(keyServiceState(folder), readText(path))}\n`);
   return ExitCode.Ok;
-}
-
-function publicKeyOf(pem: string): KeyObject | undefined {
-  try {
-    return createPublicKey(pem);
-  } catch {
-    return undefined;
-  }
 }
 
 /** @throws {FileError} FILE_UNREADABLE */
@@ -104,7 +95,8 @@ function readText(path: string): string {
 
 async function server(args: CommandArgs, state: string, path: string | undefined, io: CommandIo): Promise<number> {
   const { host, name, broker } = addressesOf(args);
-  const own = serverIdentity(state);
+  const signatures = signaturesWord(textOption(args, "signatures"));
+  const own = serverIdentity(serverFile(state), { signatures });
   writeFileSync(join(state, "server.pub.pem"), own.keys.publicKey);
   say(io, `server    ${own.identity}, its key is ${join(state, "server.pub.pem")}`);
   const tokenFile = textOption(args, "token");
@@ -114,6 +106,7 @@ async function server(args: CommandArgs, state: string, path: string | undefined
     state,
     keyService: keyexOf(args),
     broker,
+    signatures,
     ca: caOf(args),
     settleMs: 1_000,
     asksSimple: flagOption(args, "ask"),
@@ -153,6 +146,7 @@ async function device(args: CommandArgs, state: string, io: CommandIo): Promise<
   const ca = caOf(args);
   const told = textOption(args, "takeover");
   const takeover = told === undefined ? [] : takeoverOf(told);
+  const signatures = signaturesWord(textOption(args, "signatures"));
   const request: SrupRequest = {
     kind: "srup",
     method: "fetch",
@@ -167,7 +161,8 @@ async function device(args: CommandArgs, state: string, io: CommandIo): Promise<
     bodyMax: 1 << 30,
   };
   const files = deviceFiles(state);
-  const known = await registeredDevice(files.identity, new KeyClient(url, ca), textOption(args, "type") ?? "default");
+  const type = textOption(args, "type") ?? "default";
+  const known = await registeredDevice(files.identity, new KeyClient(url, ca), type, { signatures });
   const { server: serverId, access } = known.registration;
   say(io, `device    ${known.identity}, server ${serverId}, broker ${access.broker}`);
   const updates: UpdateFolder = new UpdateFolder({
