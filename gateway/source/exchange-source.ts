@@ -254,9 +254,9 @@ export class ExchangeSource implements UpdateSource {
     now: Instant,
   ): void {
     const { task, tries, request } = state;
-    const nothing = status === 204 || status === 404;
-    if (task.name === "look" && nothing) {
-      this.#finish({ type: "noOffer" });
+    if (task.name === "look" && (status === 204 || status === 404)) {
+      const { reason = "" } = headers;
+      this.#finish({ type: "noOffer", ...(status === 404 && { unknown: reason }) });
       return;
     }
     if (status !== 200 && status !== 206) {

@@ -1,3 +1,5 @@
+import type { SrupSignatures } from "./srup/key-text.ts";
+
 /** One HTTP request, for a server of the https system. */
 export interface HttpRequest {
   readonly kind: "http";
@@ -50,6 +52,8 @@ export interface SrupRequest {
   readonly join: "simple" | "human" | "observed";
   /** Identity of the device that confirms an observed join. */
   readonly observer?: string;
+  /** What messages are signed with, and so which protocol version is spoken; RSA for a new device, if left out. */
+  readonly signatures?: SrupSignatures;
   /** What is answered to a server that asks who we are. */
   readonly identification: string;
   /** How long an update is waited for after the join, milliseconds. */
@@ -126,8 +130,8 @@ export function recordedRequest(request: HostRequest): string {
   const { method, url } = request;
   if (request.kind === "http") return JSON.stringify({ method, url, headers: request.headers });
   if (request.kind === "srup") {
-    const { join, resume, verdict } = request;
-    return JSON.stringify({ method, url, join, resume, verdict });
+    const { join, signatures, resume, verdict } = request;
+    return JSON.stringify({ method, url, join, signatures, resume, verdict });
   }
   if (request.kind === "ssu") {
     const { name, resume, security } = request;

@@ -39,7 +39,8 @@ export type SourceOutput =
   /** The request is of no interest any more; answers to it are ignored. */
   | { readonly type: "abandon"; readonly request: number }
   | { readonly type: "offer"; readonly offer: Offer }
-  | { readonly type: "noOffer" }
+  /** `unknown`: there is nothing of the name that was asked for, in the server's words; else there is nothing newer. */
+  | { readonly type: "noOffer"; readonly unknown?: string }
   /** Bytes in order. `offset` is where they belong; 0 again when the server could not resume. */
   | { readonly type: "piece"; readonly offset: number; readonly data: Uint8Array }
   | { readonly type: "fetched"; readonly size: number; readonly signature?: DetachedSignature }

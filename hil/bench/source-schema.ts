@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { SRUP_SIGNATURES } from "../../gateway/source/srup/key-text.ts";
 import { isFileName } from "../../gateway/source/ssu/file-name.ts";
 
 const path = z.string().regex(/^\/[\x21\x22\x24-\x7e]*$/, "is no path on a server");
@@ -41,6 +42,8 @@ const srup = z.strictObject({
   join: z.enum(["simple", "human", "observed"]).default("simple"),
   /** Identity of the device that confirms an observed join; on the bench one is made. */
   observer: z.string().optional(),
+  /** What all parties of the bench sign with; what is kept in `state`, or RSA, if left out. */
+  signatures: z.enum(SRUP_SIGNATURES).optional(),
   /** How long an update is waited for after the join. */
   waitS: z.number().min(0.1).max(3_600).default(5),
   /** How long the person, the observer and the order to install may take. */

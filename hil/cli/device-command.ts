@@ -13,7 +13,7 @@ import { runDeviceMenu } from "./device-menu.ts";
 import { logText, runText, statusText, stepText } from "./device-text.ts";
 import { scheduleOf } from "./schedule-words.ts";
 import type { Terminal } from "./terminal.ts";
-import { beforeServer, byteProgress } from "./transfer.ts";
+import { beforeServer, transferNotices } from "./transfer.ts";
 import { untilSignal } from "./until-signal.ts";
 import { bytesOf, countOf, waitOf } from "./words.ts";
 
@@ -67,7 +67,7 @@ const ACTIONS: Readonly<Record<string, Action>> = {
     beforeServer(job.args, job.io, async () => {
       const json = flagOption(job.args, "json");
       const say = (report: StepReport): void => void (json || job.io.stdout.write(`${stepText(report)}\n`));
-      const steps = await untilSignal((stop) => own.all({ stop, onProgress: byteProgress(job.args, job.io) }, say));
+      const steps = await untilSignal((stop) => own.all({ stop, ...transferNotices(job.args, job.io) }, say));
       if (json) job.io.stdout.write(`${JSON.stringify({ steps })}\n`);
       return exitCodeOf(steps.at(-1));
     }),
@@ -93,14 +93,14 @@ const ACTIONS: Readonly<Record<string, Action>> = {
   },
   users: (own, job) => users(own, job),
   menu: async (own, job) => {
-    await runDeviceMenu(own, job.terminal, untilSignal, byteProgress(job.args, job.io));
+    await runDeviceMenu(own, job.terminal, untilSignal, transferNotices(job.args, job.io));
     return ExitCode.Ok;
   },
 };
 
 function one(job: Job, work: (options: StepOptions) => Promise<StepReport>): Promise<number> {
   return beforeServer(job.args, job.io, async () => {
-    const report = await untilSignal((stop) => work({ stop, onProgress: byteProgress(job.args, job.io) }));
+    const report = await untilSignal((stop) => work({ stop, ...transferNotices(job.args, job.io) }));
     await tell(job, report, stepText);
     return exitCodeOf(report);
   });

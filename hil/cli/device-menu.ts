@@ -7,6 +7,7 @@ import { askNewPassword } from "./ask-password.ts";
 import { logText, statusText, stepText } from "./device-text.ts";
 import { scheduleOf } from "./schedule-words.ts";
 import type { Terminal } from "./terminal.ts";
+import type { TransferNotices } from "./transfer.ts";
 
 /** Runs one thing so that ^C ends that thing and not the menu. */
 export type Interruptible = <Result>(work: (stop: AbortSignal) => Promise<Result>) => Promise<Result>;
@@ -21,9 +22,7 @@ interface Entry {
 const LOG_LINES = 20;
 
 const step = (work: (session: DeviceSession, options: StepOptions) => Promise<StepReport>) => (menu: Menu) =>
-  menu.interruptible(async (stop) =>
-    menu.say(stepText(await work(menu.session, { stop, onProgress: menu.onProgress }))),
-  );
+  menu.interruptible(async (stop) => menu.say(stepText(await work(menu.session, { stop, ...menu.notices }))));
 
 const ENTRIES: readonly Entry[] = [
   {
@@ -46,7 +45,7 @@ const ENTRIES: readonly Entry[] = [
     need: "apply",
     run: (menu) =>
       menu.interruptible(async (stop) => {
-        await menu.session.all({ stop, onProgress: menu.onProgress }, (report) => menu.say(stepText(report)));
+        await menu.session.all({ stop, ...menu.notices }, (report) => menu.say(stepText(report)));
       }),
   },
   { word: "schedule", about: "when to do all by itself", need: "schedule", run: (menu) => menu.schedule() },
@@ -74,9 +73,9 @@ export async function runDeviceMenu(
   session: DeviceSession,
   terminal: Terminal,
   interruptible: Interruptible,
-  onProgress: (received: number) => void,
+  notices: TransferNotices,
 ): Promise<void> {
-  const menu = new Menu(session, terminal, interruptible, onProgress);
+  const menu = new Menu(session, terminal, interruptible, notices);
   menu.say(statusText(await session.status()));
   const entries = ENTRIES.filter(({ need }) => session.may(need));
   const list = entries.map(({ word, about }, index) => `${String(index + 1).padStart(3)}  ${word.padEnd(9)}  ${about}`);
@@ -96,19 +95,14 @@ export async function runDeviceMenu(
 class Menu {
   readonly session: DeviceSession;
   readonly interruptible: Interruptible;
-  readonly onProgress: (received: number) => void;
+  readonly notices: TransferNotices;
   readonly #terminal: Terminal;
 
-  constructor(
-    session: DeviceSession,
-    terminal: Terminal,
-    interruptible: Interruptible,
-    onProgress: (received: number) => void,
-  ) {
+  constructor(session: DeviceSession, terminal: Terminal, interruptible: Interruptible, notices: TransferNotices) {
     this.session = session;
     this.#terminal = terminal;
     this.interruptible = interruptible;
-    this.onProgress = onProgress;
+    this.notices = notices;
   }
 
   say(text: string): void {

@@ -27,8 +27,8 @@ const offerText = (release = "", size?: number): string =>
 function downloadText(report: Extract<StepReport, { step: "download" }>): string {
   if (report.verdict === "upToDate") return "the server has nothing";
   if (report.verdict === "alreadyDownloaded") return `${report.size} bytes are here already`;
-  const { size, bytes, from = 0, ms = 0, retransmissions } = report;
-  const again = retransmissions === undefined ? "" : `, ${retransmissions} retransmissions`;
+  const { size, bytes, from = 0, ms = 0, retransmissions = null } = report;
+  const again = retransmissions === null ? "" : `, ${retransmissions} retransmissions`;
   const start = from === 0 ? "" : ` from byte ${from} on`;
   return `${size} bytes, ${bytes} of them now${start}${again}, ${(ms / 1000).toFixed(2)} s`;
 }

@@ -2,9 +2,9 @@ import { UsageError } from "../../emulator/kernel/errors.ts";
 import { printable } from "../link/printable.ts";
 import type { PullRun, PullRunOptions, PullRunReport } from "../system/pull-run.ts";
 import { type Command, type CommandArgs, type CommandIo, ExitCode, flagOption, textOption } from "./command.ts";
-import { beforeServer, byteProgress } from "./transfer.ts";
+import { beforeServer, transferNotices } from "./transfer.ts";
 import { untilSignal } from "./until-signal.ts";
-import { bytesOf, waitOf } from "./words.ts";
+import { bytesOf, signaturesWord, waitOf } from "./words.ts";
 
 /** @param pullRun what does the work */
 export const pullCommand = (pullRun: PullRun): Command => ({
@@ -35,6 +35,11 @@ vehicle afterwards. Whoever is trusted must be named: --ca for the server, --sig
     wait: { type: "string", value: "SECONDS", help: "rsu, srup: let the server announce what comes within that time" },
     join: { type: "string", value: "HOW", help: "srup: simple, human or observed (simple)" },
     observer: { type: "string", value: "ID", help: "srup: with --join observed, who confirms it" },
+    signatures: {
+      type: "string",
+      value: "HOW",
+      help: "srup: sign by rsa, ed25519 or ml-dsa-65 (rsa, or as in --state)",
+    },
     state: { type: "string", value: "DIR", help: "srup: where the device's identity is kept; a new one without" },
     max: { type: "string", value: "BYTES", help: "the longest file that is taken (67108864)" },
     tls12: { type: "boolean", help: "https: take TLS 1.2 with ECDHE-RSA-AES256-GCM-SHA384 too" },
@@ -93,18 +98,19 @@ function optionsOf(args: CommandArgs, io: CommandIo, stop: AbortSignal): PullRun
     wait: waitOf(text("wait")),
     join: text("join"),
     observer: text("observer"),
+    signatures: signaturesWord(text("signatures")),
     state: text("state"),
     sizeMax: bytesOf(text("max")),
     tls12: flagOption(args, "tls12"),
     stop,
-    onProgress: byteProgress(args, io),
+    ...transferNotices(args, io),
     onShow: (value) => io.stderr.write(`shows     ${value}\n`),
   };
 }
 
 function reportText(report: PullRunReport): string {
   const { system, peer, verdict, bytes, ms, retransmissions, from, file, size, sha256, verified, installed } = report;
-  const again = retransmissions === undefined ? "" : `, ${retransmissions} retransmissions`;
+  const again = retransmissions === null ? "" : `, ${retransmissions} retransmissions`;
   const start = from === 0 ? "" : ` from byte ${from} on`;
   const lines = [`source    ${system} ${peer}: ${bytes} bytes${start}${again}, ${(ms / 1000).toFixed(2)} s`];
   if (verdict === "upToDate") lines.push("the server has nothing newer");

@@ -41,7 +41,7 @@ function sourceText({ source }: RunReport): string {
   const retries = source.retries === 1 ? "1 retry" : `${source.retries} retries`;
   const { system, peer, bytes, ms, retransmissions: again } = source;
   const told =
-    again === undefined ? "retransmissions not told" : `${again} ${again === 1 ? "retransmission" : "retransmissions"}`;
+    again === null ? "retransmissions not told" : `${again} ${again === 1 ? "retransmission" : "retransmissions"}`;
   return `source    ${system} ${peer}: ${bytes} bytes, ${retries}, ${told}, ${secondsText(ms)}\n`;
 }
 

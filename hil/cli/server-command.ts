@@ -3,7 +3,7 @@ import { printable } from "../link/printable.ts";
 import type { Serve, ServerOpen } from "../system/serve.ts";
 import { type Command, ExitCode, flagOption, textOption } from "./command.ts";
 import { untilSignal } from "./until-signal.ts";
-import { portOf, secondsOf } from "./words.ts";
+import { portOf, secondsOf, signaturesWord } from "./words.ts";
 
 /** @param serve what does the work */
 export const serverCommand = (serve: Serve): Command => ({
@@ -32,6 +32,11 @@ person or an observer confirms fail here: "otabench srup server" has the words f
     "device-ca": { type: "string", value: "FILE", help: "rsu: devices show a certificate that leads to this one, PEM" },
     "device-auth": { type: "string", value: "HOW", help: "with it: require, or request (devices may do without)" },
     state: { type: "string", value: "DIR", help: "srup: where keys, devices and numbers are kept; all new without" },
+    signatures: {
+      type: "string",
+      value: "HOW",
+      help: "srup: sign by rsa, ed25519 or ml-dsa-65 (rsa, or as in --state)",
+    },
     tls12: { type: "boolean", help: "https: speak TLS 1.2 with ECDHE-RSA-AES256-GCM-SHA384 too" },
     for: { type: "string", value: "SECONDS", help: "end by itself after that time" },
     quiet: { type: "boolean", short: "q", help: "do not tell what happens" },
@@ -58,6 +63,7 @@ person or an observer confirms fail here: "otabench srup server" has the words f
         deviceCa: textOption(args, "device-ca"),
         deviceAuth: textOption(args, "device-auth"),
         state: textOption(args, "state"),
+        signatures: signaturesWord(textOption(args, "signatures")),
         port: port === undefined ? undefined : portOf(port),
         tls12: flagOption(args, "tls12"),
         seconds: secondsOf(textOption(args, "for")),

@@ -43,6 +43,11 @@ VALUE is text, or int32:7, uint8:1, double:1.5 and so on. A device fetches what 
       value: "ID,...",
       help: "device: servers that may take it away by command, or anyone (none)",
     },
+    signatures: {
+      type: "string",
+      value: "HOW",
+      help: "server, device: sign by rsa, ed25519 or ml-dsa-65 (rsa, or as in --state)",
+    },
     type: { type: "string", value: "TYPE", help: "device: what it registers as (default)" },
   },
   run,

@@ -15,13 +15,14 @@ import { StateFile } from "../record/state-file.ts";
 import { startHttpsServer } from "../server/https/https-server.ts";
 import { startBroker } from "../server/srup/broker.ts";
 import { digestOf, eventText } from "../server/srup/c2-server.ts";
-import { serverIdentity, startForeignServer } from "../server/srup/foreign-server.ts";
+import { serverFile, startForeignServer } from "../server/srup/foreign-server.ts";
 import { serverToken, startKeyService } from "../server/srup/key-service.ts";
 import { KeyServiceState } from "../server/srup/key-service-state.ts";
+import { serverIdentity } from "../server/srup/server-identity.ts";
 import { type Command, type CommandArgs, type CommandIo, ExitCode, flagOption, textOption } from "./command.ts";
 import { deviceInput, serverInput, takeoverOf } from "./srup-words.ts";
 import { untilSignal } from "./until-signal.ts";
-import { portOf } from "./words.ts";
+import { portOf, signaturesWord } from "./words.ts";
 
 /** What `otabench srup` does. @throws {BenchError} */
 export const runSrup: Command["run"] = async (args, io) => {
@@ -80,7 +81,8 @@ function token(folder: string, path: string | undefined, io: CommandIo): number 
 
 async function server(args: CommandArgs, state: string, path: string | undefined, io: CommandIo): Promise<number> {
   const { host, name, broker } = addressesOf(args);
-  const own = serverIdentity(state);
+  const signatures = signaturesWord(textOption(args, "signatures"));
+  const own = serverIdentity(serverFile(state), { signatures });
   writeFileSync(join(state, "server.pub.pem"), own.keys.publicKey);
   say(io, `server    ${own.identity}, its key is ${join(state, "server.pub.pem")}`);
   const tokenFile = textOption(args, "token");
@@ -88,6 +90,7 @@ async function server(args: CommandArgs, state: string, path: string | undefined
     state,
     keyService: keyexOf(args),
     broker,
+    signatures,
     ca: caOf(args),
     settleMs: 1_000,
     asksSimple: flagOption(args, "ask"),
@@ -123,6 +126,7 @@ async function device(args: CommandArgs, state: string, io: CommandIo): Promise<
   const ca = caOf(args);
   const told = textOption(args, "takeover");
   const takeover = told === undefined ? [] : takeoverOf(told);
+  const signatures = signaturesWord(textOption(args, "signatures"));
   const request: SrupRequest = {
     kind: "srup",
     method: "fetch",
@@ -137,7 +141,8 @@ async function device(args: CommandArgs, state: string, io: CommandIo): Promise<
     bodyMax: 1 << 30,
   };
   const files = deviceFiles(state);
-  const known = await registeredDevice(files.identity, new KeyClient(url, ca), textOption(args, "type") ?? "default");
+  const type = textOption(args, "type") ?? "default";
+  const known = await registeredDevice(files.identity, new KeyClient(url, ca), type, { signatures });
   const { server: serverId, access } = known.registration;
   say(io, `device    ${known.identity}, server ${serverId}, broker ${access.broker}`);
   const session = new DeviceSession(request, {

@@ -15,13 +15,28 @@ export async function beforeServer(args: CommandArgs, io: CommandIo, work: () =>
   }
 }
 
-/** How many bytes have come, on a terminal; drawn again at most ten times a second, and overwritten by what comes next. */
-export function byteProgress(args: CommandArgs, io: CommandIo): (received: number) => void {
-  if (!io.isTty || flagOption(args, "json") || flagOption(args, "quiet")) return () => {};
+/** What whoever waits for a transfer is told of it. */
+export interface TransferNotices {
+  readonly onProgress: (received: number) => void;
+  readonly onRetry: (code: string, reason: string) => void;
+}
+
+/**
+ * How many bytes have come, on a terminal, drawn again at most ten times a second, and overwritten by what comes next; and
+ * on stderr why an exchange came to nothing, so that nobody wonders at what only tries again. Nothing with --quiet.
+ */
+export function transferNotices(args: CommandArgs, io: CommandIo): TransferNotices {
+  const quiet = flagOption(args, "quiet");
+  const draws = io.isTty && !quiet && !flagOption(args, "json");
   let drawn = Number.NEGATIVE_INFINITY;
-  return (received) => {
-    if (io.now() - drawn < 100) return;
-    drawn = io.now();
-    io.stdout.write(`\r${received} bytes\r`);
+  return {
+    onProgress(received) {
+      if (!draws || io.now() - drawn < 100) return;
+      drawn = io.now();
+      io.stdout.write(`\r${received} bytes\r`);
+    },
+    onRetry(code, reason) {
+      if (!quiet) io.stderr.write(`${code}: ${printable(reason)}; trying again\n`);
+    },
   };
 }

@@ -1,4 +1,5 @@
 import { UsageError } from "../../emulator/kernel/errors.ts";
+import { SRUP_SIGNATURES, type SrupSignatures } from "../../gateway/source/srup/key-text.ts";
 
 /** @throws {UsageError} */
 export function portOf(text: string): number {
@@ -36,4 +37,12 @@ export function waitOf(text: string | undefined): number | undefined {
   const seconds = /^\d{1,4}$/.test(text) ? Number(text) : Number.NaN;
   if (!(seconds <= 3_600)) throw new UsageError(`--wait "${text}" is no number of seconds up to 3600`);
   return seconds;
+}
+
+/** What --signatures says. @throws {UsageError} */
+export function signaturesWord(text: string | undefined): SrupSignatures | undefined {
+  const signatures = SRUP_SIGNATURES.find((each) => each === text);
+  if (text !== undefined && signatures === undefined)
+    throw new UsageError(`--signatures "${text}" is none of ${SRUP_SIGNATURES.join(", ")}`);
+  return signatures;
 }

@@ -1,6 +1,4 @@
 import {
-  createCipheriv,
-  createDecipheriv,
   createHash,
   createHmac,
   createPrivateKey,
@@ -10,11 +8,10 @@ import {
   X509Certificate,
 } from "node:crypto";
 import type { Certificate, Crypto, SignatureAlgorithm } from "../../emulator/kernel/crypto.ts";
+import { aesGcmOpen, aesGcmSeal } from "./aes-gcm.ts";
 import { signingKey, signWith } from "./signing-key.ts";
 
 const RSA_MODULUS_BITS_MIN = 2048;
-const GCM = "aes-128-gcm";
-const GCM_TAG_LENGTH = 16;
 const ALGORITHMS: readonly SignatureAlgorithm[] = ["ECDSA-P256-SHA256", "RSA-PKCS1-SHA256"];
 
 /** What is hashed before it is signed; the others hash for themselves. */
@@ -72,22 +69,9 @@ export const nodeCrypto: Crypto = {
     return new Uint8Array(createHmac("sha256", key).update(data).digest());
   },
 
-  aesGcmSeal(key, nonce, header, plain) {
-    const cipher = createCipheriv(GCM, key, nonce).setAAD(header);
-    return new Uint8Array(Buffer.concat([cipher.update(plain), cipher.final(), cipher.getAuthTag()]));
-  },
+  aesGcmSeal,
 
-  aesGcmOpen(key, nonce, header, sealed) {
-    const end = sealed.length - GCM_TAG_LENGTH;
-    if (end < 0) return undefined;
-    const decipher = createDecipheriv(GCM, key, nonce).setAAD(header).setAuthTag(sealed.subarray(end));
-    const plain = decipher.update(sealed.subarray(0, end));
-    try {
-      return new Uint8Array(Buffer.concat([plain, decipher.final()]));
-    } catch {
-      return undefined;
-    }
-  },
+  aesGcmOpen,
 };
 
 function factsOf(certificate: X509Certificate): Certificate {

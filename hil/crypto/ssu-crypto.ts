@@ -1,17 +1,7 @@
-import {
-  createCipheriv,
-  createDecipheriv,
-  createHash,
-  createHmac,
-  createPrivateKey,
-  createPublicKey,
-  diffieHellman,
-  randomBytes,
-} from "node:crypto";
+import { createHash, createHmac, createPrivateKey, createPublicKey, diffieHellman, randomBytes } from "node:crypto";
 import type { SsuCrypto } from "../../gateway/source/ssu/ssu-crypto.ts";
+import { aesGcmOpen, aesGcmSeal } from "./aes-gcm.ts";
 
-const GCM = "aes-256-gcm";
-const TAG_LENGTH = 16;
 /** PrivateKeyInfo and SubjectPublicKeyInfo up to the 32 bytes of an X25519 key. (RFC 8410, 4 and 7) */
 const PRIVATE_PREFIX = Buffer.from("302e020100300506032b656e04220420", "hex");
 const PUBLIC_PREFIX = Buffer.from("302a300506032b656e032100", "hex");
@@ -39,22 +29,9 @@ export const nodeSsuCrypto = (random: (length: number) => Uint8Array = randomByt
     }
   },
 
-  seal(key, nonce, header, plain) {
-    const cipher = createCipheriv(GCM, key, nonce).setAAD(header);
-    return new Uint8Array(Buffer.concat([cipher.update(plain), cipher.final(), cipher.getAuthTag()]));
-  },
+  seal: aesGcmSeal,
 
-  open(key, nonce, header, sealed) {
-    const end = sealed.length - TAG_LENGTH;
-    if (end < 0) return undefined;
-    const decipher = createDecipheriv(GCM, key, nonce).setAAD(header).setAuthTag(sealed.subarray(end));
-    const plain = decipher.update(sealed.subarray(0, end));
-    try {
-      return new Uint8Array(Buffer.concat([plain, decipher.final()]));
-    } catch {
-      return undefined;
-    }
-  },
+  open: aesGcmOpen,
 });
 
 const privateKeyOf = (key: Uint8Array): ReturnType<typeof createPrivateKey> =>

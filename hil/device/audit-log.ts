@@ -12,6 +12,7 @@ const NO_HASH = "0".repeat(64);
 const LINE_MAX = 16_384;
 const TEXT_MAX = 500;
 const TORN = "audit.torn";
+const HEADLESS = "audit.headless";
 
 const record = z.object({
   n: z.int().min(1),
@@ -76,11 +77,10 @@ export class AuditLog {
       const tail = this.#tail();
       let { head } = tail;
       let text = tail.lacksNewline ? "\n" : "";
-      if (tail.torn !== undefined) {
-        const detail = { bytes: tail.torn.length, sha256: sha256(tail.torn) };
-        const mended = this.#line(head, { user: "", event: TORN, outcome: "AUDIT_LINE_TORN", detail });
-        text += `${mended.text}\n`;
-        head = mended.head;
+      for (const finding of findings(tail)) {
+        const found = this.#line(head, finding);
+        text += `${found.text}\n`;
+        head = found.head;
       }
       const line = this.#line(head, entry);
       this.#write(`${text}${line.text}\n`);
@@ -122,19 +122,24 @@ export class AuditLog {
    * Where the chain goes on: behind the last line, which may be one further than the head says when the power went
    * between the two; if it is not as far, lines were taken away, and that has to stay to be seen.
    */
-  #tail(): { head: Head; lacksNewline: boolean; torn: Buffer | undefined } {
+  #tail(): Tail {
     const path = this.#folder.file(FILE);
-    const known = this.#folder.read(HEAD, headSchema) ?? { n: 0, hash: NO_HASH };
-    if (!existsSync(path)) return { head: known, lacksNewline: false, torn: undefined };
+    const kept = this.#folder.read(HEAD, headSchema);
+    const known = kept ?? { n: 0, hash: NO_HASH };
+    if (!existsSync(path)) return { head: known, lacksNewline: false, torn: undefined, headless: false };
+    /** The first record is written before there is a head. */
+    const end = (last: Head | undefined): Pick<Tail, "head" | "headless"> => {
+      const head = further(known, last);
+      return { head, headless: kept === undefined && head.n > 1 };
+    };
     const bytes = readTail(path, 2 * LINE_MAX);
     const lastNewline = bytes.lastIndexOf(0x0a);
     const rest = bytes.subarray(lastNewline + 1);
     const whole = bytes.subarray(bytes.lastIndexOf(0x0a, lastNewline - 1) + 1, Math.max(lastNewline, 0));
     const ofRest = recordOf(rest);
     if (rest.length > 0 && ofRest !== undefined && isUnchanged(rest, ofRest))
-      return { head: further(known, ofRest), lacksNewline: true, torn: undefined };
-    const head = further(known, recordOf(whole));
-    return { head, lacksNewline: rest.length > 0, torn: rest.length > 0 ? rest : undefined };
+      return { ...end(ofRest), lacksNewline: true, torn: undefined };
+    return { ...end(recordOf(whole)), lacksNewline: rest.length > 0, torn: rest.length > 0 ? rest : undefined };
   }
 
   #write(text: string): void {
@@ -152,6 +157,25 @@ export class AuditLog {
       throw new FileError("FILE_UNWRITABLE", `can't write ${path}: ${(cause as Error).message}`, { cause });
     }
   }
+}
+
+interface Tail {
+  readonly head: Head;
+  readonly lacksNewline: boolean;
+  readonly torn: Buffer | undefined;
+  /** The file that tells how far the log went is gone. */
+  readonly headless: boolean;
+}
+
+/** What has to be recorded before anything else, so that a log that goes on does not hide it. */
+function findings({ torn, headless }: Tail): AuditEntry[] {
+  const found: AuditEntry[] = [];
+  if (torn !== undefined) {
+    const detail = { bytes: torn.length, sha256: sha256(torn) };
+    found.push({ user: "", event: TORN, outcome: "AUDIT_LINE_TORN", detail });
+  }
+  if (headless) found.push({ user: "", event: HEADLESS, outcome: "AUDIT_END_MISSING" });
+  return found;
 }
 
 const further = (known: Head, last: Head | undefined): Head =>
@@ -193,6 +217,8 @@ class ChainChecker {
       this.#blame("AUDIT_LINE_CHANGED", `record ${read.n} does not have the hash that it names`);
     if (read.prev !== this.#previous.hash || read.n !== this.#previous.n + 1)
       this.#blame("AUDIT_LINE_MISSING", `record ${read.n} does not follow record ${this.#previous.n}`);
+    if (read.event === HEADLESS)
+      this.#blame("AUDIT_END_MISSING", `when record ${read.n} was written, ${HEAD} was gone`);
     this.#previous = { n: read.n, hash: read.hash };
     if (read.n === this.#head?.n && read.hash === this.#head.hash) this.#passedHead = true;
     this.#count++;

@@ -35,8 +35,8 @@ export type StepReport =
       /** Bytes that came this time. */
       readonly bytes?: number;
       readonly ms?: number;
-      /** Of the transport, where it tells. */
-      readonly retransmissions?: number;
+      /** Of the transport; null where it does not tell. */
+      readonly retransmissions?: number | null;
     }
   | {
       readonly step: "verify";
@@ -49,6 +49,8 @@ export type StepReport =
 export interface StepOptions {
   readonly stop?: AbortSignal | undefined;
   readonly onProgress?: ((received: number) => void) | undefined;
+  /** An exchange came to nothing, and is begun again in a while. */
+  readonly onRetry?: ((code: string, reason: string) => void) | undefined;
 }
 
 export interface DeviceStatus {
@@ -87,7 +89,7 @@ export class Device {
   }
 
   /** @throws {BenchError} what the source says */
-  check({ stop }: StepOptions = {}): Promise<StepReport> {
+  check({ stop, onRetry }: StepOptions = {}): Promise<StepReport> {
     return this.#alone(async () => {
       const state = readState(this.#folder);
       const { offer: _, ...others } = state;
@@ -95,6 +97,7 @@ export class Device {
         trust: this.#trust(),
         inventory: await this.#inventory(state),
         ...(stop !== undefined && { stop }),
+        ...(onRetry !== undefined && { onRetry }),
       });
       if (offer === undefined || isKnown(offer, lastUpdated(state))) {
         writeState(this.#folder, others);
@@ -107,7 +110,7 @@ export class Device {
   }
 
   /** Goes on where an earlier download ended. @throws {BenchError} what the source says */
-  download({ stop, onProgress }: StepOptions = {}): Promise<StepReport> {
+  download({ stop, onProgress, onRetry }: StepOptions = {}): Promise<StepReport> {
     return this.#alone(async () => {
       const before = readState(this.#folder);
       if (before.offer !== undefined && isKnown(before.offer, before.downloaded) && this.#isThere(before))
@@ -118,6 +121,7 @@ export class Device {
         out: this.#folder.file(PACKAGE),
         ...(stop !== undefined && { stop }),
         ...(onProgress !== undefined && { onProgress }),
+        ...(onRetry !== undefined && { onRetry }),
       });
       const { verdict, release = "", validator, size = 0, sha256 = "", from, bytes, ms, retransmissions } = report;
       if (verdict === "upToDate") return { step: "download", verdict };
@@ -125,8 +129,7 @@ export class Device {
       const downloaded = { ...named, size, sha256, at: this.#at() };
       const { verified: _, ...rest } = before;
       writeState(this.#folder, { ...rest, downloaded });
-      const again = retransmissions === undefined ? {} : { retransmissions };
-      return { step: "download", verdict: "downloaded", size, sha256, from, bytes, ms, ...again };
+      return { step: "download", verdict: "downloaded", size, sha256, from, bytes, ms, retransmissions };
     });
   }
 

@@ -7,7 +7,7 @@ import { DeviceError } from "./device-error.ts";
 const JITTER_MAX_S = 6 * 3600;
 
 const jitterS = z.int().min(0).max(JITTER_MAX_S).default(0);
-const timeZone = z.string().default("UTC");
+const timeZone = z.string().refine(isTimeZone, 'is no time zone as "Europe/Berlin" is one').default("UTC");
 
 /** When a device looks for updates by itself. Plain data. */
 export const scheduleSchema = z.discriminatedUnion("kind", [
@@ -29,6 +29,15 @@ export const scheduleSchema = z.discriminatedUnion("kind", [
 ]);
 
 export type Schedule = z.infer<typeof scheduleSchema>;
+
+/** Of the IANA time zone database that comes with Node. */
+function isTimeZone(name: string): boolean {
+  try {
+    return new Intl.DateTimeFormat("en", { timeZone: name }).resolvedOptions().timeZone !== "";
+  } catch {
+    return false;
+  }
+}
 
 /** @throws {DeviceError} SCHEDULE_INVALID */
 export function checkedSchedule(told: z.input<typeof scheduleSchema>): Schedule {

@@ -47,8 +47,8 @@ export interface SourceReport {
   readonly retries: number;
   /** Wall clock. */
   readonly ms: number;
-  /** Packets that the transport sent again; absent where it does not tell. No part of the digest. */
-  readonly retransmissions?: number;
+  /** Packets that the transport sent again; null where it does not tell. No part of the digest. */
+  readonly retransmissions: number | null;
 }
 
 /** Everything a run has to say at its end: plain data, printed as it is by `otabench run --json`. */

@@ -36,7 +36,7 @@ export class SourceLedger {
       bytes: this.#bytes,
       retries: this.#failures,
       ms: Math.round(this.#ms),
-      ...(retransmissions === undefined ? {} : { retransmissions }),
+      retransmissions: retransmissions ?? null,
     };
   }
 }

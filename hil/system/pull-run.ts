@@ -2,7 +2,7 @@ import { createPublicKey } from "node:crypto";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { UsageError } from "../../emulator/kernel/errors.ts";
+import { LinkError, UsageError } from "../../emulator/kernel/errors.ts";
 import type { CampaignResult } from "../../gateway/campaign/campaign-io.ts";
 import type { DetachedSignature, Inventory } from "../../gateway/source/update-source.ts";
 import { readVehicle, type Vehicle } from "../bench/vehicle-file.ts";
@@ -38,9 +38,10 @@ export interface PullRunOptions {
   readonly tls12: boolean;
   /** How long the server may wait for something newer before it answers, seconds. */
   readonly wait?: number | undefined;
-  /** srup: how to join, who confirms it, and the folder where the device's identity is kept. */
+  /** srup: how to join, who confirms it, what to sign with, and the folder where the device's identity is kept. */
   readonly join?: string | undefined;
   readonly observer?: string | undefined;
+  readonly signatures?: string | undefined;
   readonly state?: string | undefined;
   readonly sizeMax?: number | undefined;
   readonly out?: string | undefined;
@@ -50,6 +51,8 @@ export interface PullRunOptions {
   readonly ecu?: string | undefined;
   readonly stop: AbortSignal;
   readonly onProgress: (received: number) => void;
+  /** An exchange came to nothing, and is begun again in a while. */
+  readonly onRetry: (code: string, reason: string) => void;
   /** What the device shows to whoever confirms its join. */
   readonly onShow: (value: string) => void;
 }
@@ -58,7 +61,7 @@ export interface PullRunReport extends PullReport {
   readonly installed?: Pick<CampaignResult, "verdict" | "ecus"> & { readonly code?: string; readonly reason?: string };
 }
 
-/** @throws {BenchError} */
+/** @throws {BenchError} SOURCE_UNKNOWN for a name that the server does not know, and all that {@link pull} throws */
 export type PullRun = (options: PullRunOptions) => Promise<PullRunReport>;
 
 export const pullRun: PullRun = async (options) => {
@@ -76,8 +79,11 @@ export const pullRun: PullRun = async (options) => {
       out,
       stop: options.stop,
       onProgress: options.onProgress,
+      onRetry: options.onRetry,
       onShow: options.onShow,
     });
+    if (report.unknown !== undefined && options.name !== undefined)
+      throw new LinkError("SOURCE_UNKNOWN", `the server has no "${options.name}": ${report.unknown}`);
     if (vehicle === undefined || report.verdict !== "pulled") return report;
     const { result } = await installFile({
       path: options.vehicle as string,

@@ -4,6 +4,7 @@ import { type BenchError, LinkError } from "../../emulator/kernel/errors.ts";
 import { Pump } from "../../emulator/kernel/pump.ts";
 import { Scheduler } from "../../emulator/kernel/scheduler.ts";
 import type { Instant } from "../../emulator/kernel/time.ts";
+import type { HostAnswer } from "../../gateway/source/host-request.ts";
 import type { Inventory, Offer, SourceInput, SourceOutput } from "../../gateway/source/update-source.ts";
 import { HostGate } from "../bench/host-gate.ts";
 import { RealClock } from "../clock/real-clock.ts";
@@ -25,9 +26,11 @@ export interface PullOptions {
   /** What the device shows to whoever confirms its join. */
   readonly onShow?: (value: string) => void;
   readonly onProgress?: (received: number, total: number | undefined) => void;
+  /** An exchange came to nothing, and is begun again in a while. */
+  readonly onRetry?: (code: string, reason: string) => void;
 }
 
-type LookOptions = Pick<PullOptions, "trust" | "inventory" | "stop">;
+type LookOptions = Pick<PullOptions, "trust" | "inventory" | "stop" | "onRetry">;
 
 /** What came of a pull. */
 export interface PullReport {
@@ -48,7 +51,10 @@ export interface PullReport {
   /** Bytes that came this time. */
   readonly bytes: number;
   readonly ms: number;
-  readonly retransmissions?: number;
+  /** Packets that the transport sent again; null where it does not tell. */
+  readonly retransmissions: number | null;
+  /** The server has nothing of the name that it was asked for, in its words. */
+  readonly unknown?: string;
 }
 
 /**
@@ -92,9 +98,7 @@ class Puller {
     this.#system = system;
     this.#options = options;
     this.#driver = system.makeDriver?.(options.onShow) ?? makeDriver();
-    this.#gate = new HostGate(this.#driver, new Map(), (request, answer) =>
-      this.#pump.push({ type: "answer", request, answer }),
-    );
+    this.#gate = new HostGate(this.#driver, new Map(), (request, answer) => this.#answered(request, answer));
     const source = system.makeSource(options.trust);
     this.#pump = new Pump(source, this.#timeline, (output) => this.#said(output));
   }
@@ -102,13 +106,16 @@ class Puller {
   async run(): Promise<PullReport> {
     const began = performance.now();
     const { name: system, peer } = this.#system;
-    const offer = await this.look();
+    const looked = await this.#look();
     const report = (rest: Pick<PullReport, "verdict" | "verified" | "from"> & Partial<PullReport>): PullReport => {
-      const retransmissions = this.#driver.retransmissions();
-      const count = retransmissions === undefined ? {} : { retransmissions };
-      return { system, peer, bytes: this.#bytes, ms: Math.round(performance.now() - began), ...count, ...rest };
+      const retransmissions = this.#driver.retransmissions() ?? null;
+      return { system, peer, bytes: this.#bytes, ms: Math.round(performance.now() - began), retransmissions, ...rest };
     };
-    if (offer === undefined) return report({ verdict: "upToDate", verified: false, from: 0 });
+    if (looked.type !== "offer") {
+      const unknown = looked.type === "noOffer" && looked.unknown !== undefined ? { unknown: looked.unknown } : {};
+      return report({ verdict: "upToDate", verified: false, from: 0, ...unknown });
+    }
+    const { offer } = looked;
     const { out: file } = this.#options;
     const { from, bytes } = await PartFile.alone(file, () => this.#fetch(offer));
     const sha256 = createHash("sha256").update(bytes).digest("hex");
@@ -119,8 +126,12 @@ class Puller {
   }
 
   async look(): Promise<Offer | undefined> {
-    const looked = await this.#do({ type: "look", inventory: this.#options.inventory });
+    const looked = await this.#look();
     return looked.type === "offer" ? looked.offer : undefined;
+  }
+
+  #look(): Promise<SourceOutput> {
+    return this.#do({ type: "look", inventory: this.#options.inventory });
   }
 
   async close(): Promise<void> {
@@ -171,6 +182,11 @@ class Puller {
     if (end.type === "failed") throw end.error satisfies BenchError;
     if (end.type === "cancelled") throw new LinkError("PULL_STOPPED", "the pull was stopped");
     return end;
+  }
+
+  #answered(request: number, answer: HostAnswer): void {
+    this.#pump.push({ type: "answer", request, answer });
+    if (answer.type === "failed" && this.#end === undefined) this.#options.onRetry?.(answer.code, answer.reason);
   }
 
   #said(output: SourceOutput): void {

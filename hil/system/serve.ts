@@ -36,6 +36,8 @@ interface ServeOptions {
   readonly deviceAuth?: string | undefined;
   /** Folder where the server keeps which devices it has; memory if left out. */
   readonly state?: string | undefined;
+  /** srup: what the server signs its messages with; what it has in `state`, or RSA, if left out. */
+  readonly signatures?: string | undefined;
   /** How long, seconds; until `stop` if left out. */
   readonly seconds?: number | undefined;
   readonly stop: AbortSignal;
@@ -57,7 +59,8 @@ export type Serve = (options: ServeOptions) => Promise<void>;
 const DEFAULT_SEED = "1";
 
 export const serve: Serve = async (options) => {
-  const system = updateSystem(deviceSettings(options.system, { tls12: options.tls12 }));
+  const { tls12, signatures } = options;
+  const system = updateSystem(deviceSettings(options.system, { tls12, signatures }));
   if (packVersion(options.version) === undefined) throw new UsageError(`"${options.version}" is no version x.y.z`);
   const keys = options.keysDir === undefined ? makeKeys(options.seed ?? DEFAULT_SEED) : readKeys(options.keysDir);
   const publications = options.files.map((file) => publicationOf(file, options, keys));

@@ -9,27 +9,28 @@ interface Told {
   readonly tls12?: boolean | undefined;
   /** How long the server may wait for something newer, seconds. */
   readonly wait?: number | undefined;
-  /** srup: how to join, who confirms it, and the folder where the device's identity is kept. */
+  /** srup: how to join, who confirms it, what to sign with, and the folder where the device's identity is kept. */
   readonly join?: string | undefined;
   readonly observer?: string | undefined;
+  readonly signatures?: string | undefined;
   readonly state?: string | undefined;
 }
 
 /** The settings that words of a command line mean. @throws {UsageError} */
 export function deviceSettings(system: string, told: Told): SourceSettings {
-  const { server, name, tls12 = false, wait, join, observer, state } = told;
+  const { server, name, tls12 = false, wait, join, observer, signatures, state } = told;
   if (!(SYSTEM_NAMES as readonly string[]).includes(system)) {
     throw new UsageError(`"${system}" is no update system; there are ${SYSTEM_NAMES.join(", ")}`);
   }
+  if (signatures !== undefined && system !== "srup") throw new UsageError(`${system} does not sign messages`);
+  const asTold = { join, observer, signatures, state, waitS: wait };
+  const given = Object.fromEntries(Object.entries(asTold).filter(([, value]) => value !== undefined));
   const settings = {
     system,
-    ...(join !== undefined && { join }),
-    ...(observer !== undefined && { observer }),
-    ...(state !== undefined && { state }),
+    ...given,
     ...(server !== undefined && { server: server.includes("://") ? server : `${schemeOf(system)}://${server}` }),
     ...(system === "rsu" && name !== undefined && { target: name }),
     ...(system === "ssu" && name !== undefined && { file: name }),
-    ...(wait !== undefined && { waitS: wait }),
     ...(system === "https" && {
       tlsMin: tls12 ? "1.2" : "1.3",
       ...(name !== undefined && { path: name }),

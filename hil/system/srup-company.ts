@@ -31,6 +31,7 @@ export async function startCompany(
     url: network.keyService.url.replace("127.0.0.1", "localhost"),
     device,
     join: "simple",
+    ...(settings.signatures !== undefined && { signatures: settings.signatures }),
     identification: device,
     waitMs: WAIT_MS,
     patienceMs: WAIT_MS,

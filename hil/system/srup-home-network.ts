@@ -1,4 +1,5 @@
 import { LinkError } from "../../emulator/kernel/errors.ts";
+import type { SrupSignatures } from "../../gateway/source/srup/key-text.ts";
 import { registeredDevice } from "../link/srup/device-identity.ts";
 import { KeyClient } from "../link/srup/key-client.ts";
 import { SyndicationRunner } from "../link/srup/syndication-runner.ts";
@@ -17,13 +18,20 @@ export interface HomeNetwork {
 /**
  * Starts a home network and its syndication device, and begins syndication with the network of that server. The home
  * server then asks for an update of every device that it is told of. @param ca of the foreign key service, PEM
+ * @param signatures of everybody at home, and of the device abroad
  * @throws {LinkError} "SRUP_SYNDICATION" when it does not come about
  */
-export async function startHomeNetwork(foreign: SrupNetwork, shown: ShownValues, ca: string): Promise<HomeNetwork> {
+export async function startHomeNetwork(
+  foreign: SrupNetwork,
+  shown: ShownValues,
+  ca: string,
+  signatures: SrupSignatures | undefined,
+): Promise<HomeNetwork> {
   const begun = Promise.withResolvers<void>();
   const home = await SrupNetwork.start({
     operator: shown.operator("honest"),
     manual: true,
+    signatures,
     onEvent: (event) => {
       if (event.type === "syndicatedDeviceCount") begun.resolve();
       else if (event.type === "syndicatedDevice") {
@@ -36,11 +44,12 @@ export async function startHomeNetwork(foreign: SrupNetwork, shown: ShownValues,
     },
   });
   const keys = new KeyClient(home.keyService.url, "");
-  const device = await registeredDevice(new StateFile(), keys, "default");
+  const device = await registeredDevice(new StateFile(), keys, "default", { signatures });
   const runner = new SyndicationRunner({
     home: device,
     keys,
     ca,
+    signatures,
     said: (side, output, identity) => {
       if (side === "away" && output.type === "joinValue") shown.show(identity, output.value);
     },

@@ -17,7 +17,7 @@ const SETTLE_MS = 0;
 export function srupSystem(settings: SettingsOf<"srup">): UpdateSystem {
   const scheme = settings.server.startsWith("http:") ? "http:" : "https:";
   const server = originOf(settings.server, scheme);
-  const { join, waitS, patienceS, state, operator: mood } = settings;
+  const { join, waitS, patienceS, state, signatures, operator: mood } = settings;
   let observer = settings.observer;
   const shown = new ShownValues();
   let trusted = "";
@@ -45,6 +45,7 @@ export function srupSystem(settings: SettingsOf<"srup">): UpdateSystem {
         waitMs: waitS * 1_000,
         patienceMs: patienceS * 1_000,
         ...(state !== undefined && { state }),
+        ...(signatures !== undefined && { signatures }),
         ...(observer !== undefined && { observer }),
         ...(sizeMax !== undefined && { sizeMax }),
       });
@@ -54,6 +55,7 @@ export function srupSystem(settings: SettingsOf<"srup">): UpdateSystem {
         operator: shown.operator(mood),
         settleMs: SETTLE_MS,
         manual: settings.syndicated,
+        signatures,
         ...(scheme === "https:" && { tls: { certificate, privateKey } }),
         ...(host !== undefined && { host }),
         ...(port !== undefined && { port }),
@@ -63,7 +65,7 @@ export function srupSystem(settings: SettingsOf<"srup">): UpdateSystem {
       });
       const company = await startCompany(network, settings, shown, trusted);
       observer ??= company.observer;
-      const home = settings.syndicated ? await startHomeNetwork(network, shown, trusted) : undefined;
+      const home = settings.syndicated ? await startHomeNetwork(network, shown, trusted, signatures) : undefined;
       return {
         port: network.keyService.port,
         publish({ file, signature }) {

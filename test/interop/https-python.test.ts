@@ -67,7 +67,7 @@ describeWithJudge("python3", "HTTPS source before Python's http.server with TLS 
     withVehicle(async (vehicle) => {
       const offer = await vehicle.offer();
       unlinkSync(join(published, "firmware_v2.bin"));
-      expect(await vehicle.look()).toEqual({ type: "noOffer" });
+      expect(await vehicle.look()).toEqual({ type: "noOffer", unknown: "status 404" });
       expect(await vehicle.fetch(offer)).toMatchObject({ type: "failed", error: { code: "SOURCE_GONE" } });
     }));
 

@@ -70,9 +70,12 @@ describeWithJudge("ngtcp2", "RSU with a device and a server of the original's ki
   });
 
   it("its device crashes, and does not hang, when our server is stopped in the middle", async () => {
-    const server = await serve(bytes(2_000_000));
+    const sending = Promise.withResolvers<void>();
+    const onEvent = ({ type }: { type: string }): void => void (type === "sending" && sending.resolve());
+    const server = await serve(bytes(2_000_000), { onEvent });
     const ended = peer.device(server.port);
-    await new Promise((next) => setTimeout(next, 600));
+    await sending.promise;
+    await new Promise((next) => setTimeout(next, 200));
     await server.close();
     expect((await ended).said).toBe("died: JSONDecodeError: Expecting value");
   });

@@ -30,6 +30,8 @@ import { seededP256Key } from "../../hil/crypto/seeded-keys.ts";
 import { signingKey } from "../../hil/crypto/signing-key.ts";
 import { buildImage } from "../../hil/release/build-image.ts";
 import type { Decoder } from "./decoder.ts";
+import { FILE_DECODERS } from "./file-decoders.ts";
+import { SOURCE_DECODERS } from "./source-decoders.ts";
 import { SRUP_DECODERS } from "./srup-decoders.ts";
 
 const VECTORS = "fixtures/vectors/ota";
@@ -95,7 +97,7 @@ function framer(bytes: Uint8Array): void {
   }
 }
 
-/** Every decoder of emulator/wire, gateway/package and gateway/source/srup, by the name of its function. */
+/** Every decoder of what comes from outside, by the name of its function or class. */
 export const DECODERS: Readonly<Record<string, Decoder>> = {
   decodeNPdu: {
     samples: FRAMES,
@@ -208,4 +210,6 @@ export const DECODERS: Readonly<Record<string, Decoder>> = {
     },
   },
   ...SRUP_DECODERS,
+  ...SOURCE_DECODERS,
+  ...FILE_DECODERS,
 };

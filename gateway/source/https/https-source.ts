@@ -196,7 +196,7 @@ export class HttpsSource implements UpdateSource {
 
   #lookHead(task: Task & { name: "look" }, tries: number, status: number, fields: HttpFields, now: Instant): void {
     if (status === 404 || status === 410) {
-      this.#finish({ type: "noOffer" });
+      this.#finish({ type: "noOffer", unknown: `status ${status}` });
     } else if (status !== 200) {
       const isHeadless = task.method === "HEAD" && (status === 405 || status === 501);
       if (isHeadless) this.#askInstead({ name: "look", method: "GET" }, tries);

@@ -1,4 +1,6 @@
 import { decodeBase64, encodeBase64 } from "../../../emulator/wire/base64.ts";
+import { readKeyText } from "./key-text.ts";
+import { encodeText } from "./values.ts";
 
 /** The forms in which keys and signatures travel through the key-exchange service. (docs/protocols/srup.md, Key exchange) */
 
@@ -11,8 +13,19 @@ export const toMimeBase64 = (bytes: Uint8Array): string => `${lines(encodeBase64
 /** Total; line breaks are ignored wherever they stand. @returns undefined for anything else that is not base64 */
 export const fromBase64 = (text: string): Uint8Array | undefined => decodeBase64(text.replace(/[\r\n]/g, ""));
 
-/** A public key as it is registered: what stands between the two lines of its PEM, in one line. */
-export const registrationKey = (pem: string): string => pem.replace(/-----[A-Z ]+-----|\s/g, "");
+/**
+ * Public keys as they are registered: one key as what stands between the two lines of its PEM, in one line; two, of
+ * version 6, as the base64 of both PEMs, in one line.
+ */
+export const registrationKey = (keys: string): string =>
+  readKeyText(keys).version === 5 ? bodyOf(keys) : encodeBase64(encodeText(keys));
+
+/** Public keys as they are handed out: MIME base64 of their PEMs, one behind the other, without a newline at the end. */
+export function handedOutKey(keys: string): string {
+  const { version, rsa, signing } = readKeyText(keys);
+  const pems = version === 5 ? [rsa] : [rsa, signing];
+  return toMimeBase64(encodeText(pems.map((pem) => restoredPem(bodyOf(pem))).join("\n")));
+}
 
 /** The PEM of a registered key: lines of 64 columns, no newline at the end. */
 export const restoredPem = (key: string): string =>
@@ -36,5 +49,7 @@ export function shortName(identity: string): string {
   }
   return (high * 0x1_0000 + low).toString(16).toUpperCase().padStart(8, "0");
 }
+
+const bodyOf = (pem: string): string => pem.replace(/-----[A-Z ]+-----|\s/g, "");
 
 const lines = (text: string, columns: number): string[] => text.match(new RegExp(`.{1,${columns}}`, "g")) ?? [];

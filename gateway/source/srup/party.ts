@@ -2,6 +2,7 @@ import { UsageError } from "../../../emulator/kernel/errors.ts";
 import type { Stateful } from "../../../emulator/kernel/machine.ts";
 import { envelopeSecrets, openEnvelope, sealEnvelope } from "./envelope.ts";
 import { identityText, parseIdentity } from "./identity.ts";
+import { type KeyText, readKeyText } from "./key-text.ts";
 import type { SrupBody, SrupType } from "./message-types.ts";
 import { signSrup, verifySrup } from "./signed.ts";
 import type { RandomBytes, SrupCrypto } from "./srup-crypto.ts";
@@ -15,16 +16,17 @@ const SEQUENCE_MAX = 0xffff_ffff_ffff_ffffn;
 const VALUE_LENGTH = 32;
 const PEERS_MAX = 10_000;
 
-/** Who a party is, as texts: its identity, and its private key as PEM. */
+/** Who a party is, as texts: its identity, and its private keys as PEM. */
 export interface SrupIdentity {
   /** {@link identityText} */
   readonly identity: string;
+  /** {@link KeyText}: says which protocol version the party speaks, and takes from others. */
   readonly privateKey: string;
 }
 
 /** Plain data: what a party knows of its peers, by their identities. */
 export interface SrupPartyState {
-  /** Public keys, PEM. */
+  /** Public keys, {@link KeyText}. */
   readonly keys: Readonly<Record<string, string>>;
   /** The last number used between us and each peer, by either side; hexadecimal. */
   readonly sequences: Readonly<Record<string, string>>;
@@ -35,7 +37,7 @@ export interface SrupPartyState {
 /**
  * Why a message was dropped. Nothing of it has been used, and unless its signature was right the peer's counter stands
  * where it stood.
- * - "version", "type", "truncated": as the codec says
+ * - "version", "type", "truncated": as the codec says; "version" also for a version that is not our own
  * - "topic": it came on a topic where it does not belong
  * - "sequence": its number is not above the last one
  * - "unknownSender": there is no key, and the key service is not asked for this type or knows none
@@ -96,6 +98,7 @@ export class SrupParty implements Stateful<SrupPartyState> {
   readonly identity: string;
   readonly #number: bigint;
   readonly #privateKey: string;
+  readonly #own: KeyText;
   readonly #crypto: SrupCrypto;
   readonly #random: RandomBytes;
   #keys: Readonly<Record<string, string>>;
@@ -105,6 +108,7 @@ export class SrupParty implements Stateful<SrupPartyState> {
     this.identity = identity;
     this.#number = numberOf(identity);
     this.#privateKey = privateKey;
+    this.#own = readKeyText(privateKey);
     this.#keys = keys;
     this.#crypto = tools.crypto;
     this.#random = tools.random;
@@ -123,17 +127,18 @@ export class SrupParty implements Stateful<SrupPartyState> {
 
   /** @param key instead of the one that is known */
   admit(payload: Uint8Array, key?: string): Admission {
-    const header = decodeSrupHeader(payload);
+    const { version } = this.#own;
+    const header = decodeSrupHeader(payload, version);
     if (header.type === "malformed") return { type: "refused", reason: header.fault };
     const peer = identityText(header.sender);
     if (peer === this.identity) return { type: "own" };
     const refused = (reason: RefusalReason): Refusal => ({ type: "refused", reason, sender: peer });
     if (header.sequence <= this.#sequenceOf(peer)) return refused("sequence");
-    const decoded = decodeSrup(payload);
+    const decoded = decodeSrup(payload, "current", version);
     if (decoded.type === "malformed") return refused(decoded.fault);
     const known = key ?? this.#keys[peer];
     if (known === undefined) return { type: "keyless", message: decoded.message, peer };
-    if (!verifySrup(decoded, known, this.#crypto)) return refused("signature");
+    if (!verifySrup(decoded, known, this.#crypto, version)) return refused("signature");
     this.#setSequence(peer, header.sequence);
     return { type: "admitted", message: decoded.message, peer };
   }
@@ -143,9 +148,10 @@ export class SrupParty implements Stateful<SrupPartyState> {
     const sequence = this.#sequenceOf(peer) + 1n;
     if (sequence > SEQUENCE_MAX) return { type: "unsent", reason: "sequenceExhausted" };
     const message: SrupMessage = { ...body, sequence, sender: this.#number, token };
-    const signed = signSrup(message, this.#privateKey, this.#crypto);
+    const { version } = this.#own;
+    const signed = signSrup(message, this.#privateKey, this.#crypto, version);
     if (signed === undefined) return { type: "unsent", reason: "key" };
-    const payload = encodeSrup(signed);
+    const payload = encodeSrup(signed, version);
     if (payload.length > MESSAGE_LENGTH_MAX) return { type: "unsent", reason: "tooLong" };
     this.#setSequence(peer, sequence);
     return { type: "written", payload, token };
@@ -171,8 +177,9 @@ export class SrupParty implements Stateful<SrupPartyState> {
 
   /** Under the peer's key, filled up with NUL to 32 bytes. @returns undefined without a key that can be used */
   seal(peer: string, value: string): Uint8Array | undefined {
-    const key = this.#keys[peer];
-    if (key === undefined || (this.#crypto.modulusLength(key) ?? 0) < 2 * VALUE_LENGTH) return undefined;
+    const known = this.#keys[peer];
+    const key = known === undefined ? "" : readKeyText(known).rsa;
+    if ((this.#crypto.modulusLength(key) ?? 0) < 2 * VALUE_LENGTH) return undefined;
     const text = encodeText(value);
     const plain = new Uint8Array(Math.max(VALUE_LENGTH, text.length));
     plain.set(text);
@@ -181,7 +188,7 @@ export class SrupParty implements Stateful<SrupPartyState> {
 
   /** The first 32 bytes of what is inside, without NUL at the end. @returns undefined when there is no such text for us */
   open(encrypted: Uint8Array): string | undefined {
-    const plain = openEnvelope(encrypted, this.#privateKey, this.#crypto);
+    const plain = openEnvelope(encrypted, this.#own.rsa, this.#crypto);
     return plain && decodeText(plain.subarray(0, VALUE_LENGTH))?.replace(/\0+$/, "");
   }
 

@@ -2,7 +2,8 @@ import type { Stateful } from "../../../emulator/kernel/machine.ts";
 
 /**
  * The cryptography of SRUP, which hil/ brings. Keys are PEM texts: SubjectPublicKeyInfo for public keys, PKCS#1 or PKCS#8
- * for private ones; RSA of any size. Total: with a key that can't be read nothing verifies, and the rest is undefined.
+ * for private ones; RSA of any size unless said otherwise. Total: with a key that can't be read nothing verifies, and the
+ * rest is undefined.
  */
 export interface SrupCrypto {
   sha256(data: Uint8Array): Uint8Array;
@@ -12,6 +13,13 @@ export interface SrupCrypto {
   sign(privateKey: string, data: Uint8Array): Uint8Array | undefined;
   /** A signature of another length than the modulus never verifies. */
   verify(publicKey: string, data: Uint8Array, signature: Uint8Array): boolean;
+  /**
+   * Ed25519 (RFC 8032, 5.1: 64 bytes) or ML-DSA-65 (FIPS 204, 5.2, with an empty context: 3309 bytes), whichever the key is
+   * for, and nothing else; the same key and data give the same signature. @param privateKey PKCS#8, ML-DSA with its seed
+   */
+  signByKind(privateKey: string, data: Uint8Array): Uint8Array | undefined;
+  /** A signature of another length than the key's kind has never verifies. */
+  verifyByKind(publicKey: string, data: Uint8Array, signature: Uint8Array): boolean;
   /** RSASSA-PSS with SHA-256, MGF1 with SHA-256, and the longest salt that fits; for the key exchange only. */
   signPss(privateKey: string, data: Uint8Array): Uint8Array | undefined;
   /** Insists on the longest salt. */

@@ -1,8 +1,11 @@
 import { UsageError } from "../../../emulator/kernel/errors.ts";
 import { type FieldKind, LAYOUTS, padLength, type SrupBody, SrupType, srupTypeOf, WITHDRAWN } from "./message-types.ts";
 
-/** The one protocol version that this codec speaks. */
-const SRUP_VERSION = 5;
+/**
+ * 5 is the original's, signed by RSA; 6 has the same layouts, signed by Ed25519 or ML-DSA-65. A message of one version is
+ * none of the other.
+ */
+export type SrupVersion = 5 | 6;
 /** Of any field behind a 16-bit length, token and signature included; bytes. */
 const LV_LENGTH_MAX = 0xffff;
 const U64_MAX = 0xffff_ffff_ffff_ffffn;
@@ -51,9 +54,9 @@ export interface SrupHeaderView extends SrupHeader {
 export type DecodedSrup = ({ readonly type: "message" } & SignedSrupMessage) | MalformedSrup;
 
 /** Total. Any number passes as the type. */
-export function decodeSrupHeader(bytes: Uint8Array): SrupHeaderView | MalformedSrup {
+export function decodeSrupHeader(bytes: Uint8Array, version: SrupVersion = 5): SrupHeaderView | MalformedSrup {
   if (bytes.length === 0) return malformed("truncated", "no bytes at all");
-  if (bytes[0] !== SRUP_VERSION) return malformed("version", `protocol version ${bytes[0]}, not ${SRUP_VERSION}`);
+  if (bytes[0] !== version) return malformed("version", `protocol version ${bytes[0]}, not ${version}`);
   const reader = new Reader(bytes, 1);
   const code = reader.u8();
   const sequence = reader.u64();
@@ -68,8 +71,12 @@ export function decodeSrupHeader(bytes: Uint8Array): SrupHeaderView | MalformedS
  * SYNDICATED_C2_REQUEST, which are signed as zeros whatever was sent. Fields are views of `bytes`.
  * @param types "all" reads the withdrawn types too
  */
-export function decodeSrup(bytes: Uint8Array, types: "current" | "all" = "current"): DecodedSrup {
-  const header = decodeSrupHeader(bytes);
+export function decodeSrup(
+  bytes: Uint8Array,
+  types: "current" | "all" = "current",
+  version: SrupVersion = 5,
+): DecodedSrup {
+  const header = decodeSrupHeader(bytes, version);
   if (header.type === "malformed") return header;
   const { code, sequence, sender, token } = header;
   const type = srupTypeOf(code);
@@ -84,13 +91,13 @@ export function decodeSrup(bytes: Uint8Array, types: "current" | "all" = "curren
 }
 
 /** What the signature is over: the message without the signature and its length. @throws {SrupFieldError} */
-export function signedBytes(message: SrupMessage): Uint8Array {
-  return written([...headerParts(message), ...bodyParts(message)]);
+export function signedBytes(message: SrupMessage, version: SrupVersion = 5): Uint8Array {
+  return written([...headerParts(message, version), ...bodyParts(message)]);
 }
 
 /** @throws {SrupFieldError} when a field is longer or greater than its place */
-export function encodeSrup({ message, signature }: SignedSrupMessage): Uint8Array {
-  return written([...headerParts(message), ["lv", signature, "signature"], ...bodyParts(message)]);
+export function encodeSrup({ message, signature }: SignedSrupMessage, version: SrupVersion = 5): Uint8Array {
+  return written([...headerParts(message, version), ["lv", signature, "signature"], ...bodyParts(message)]);
 }
 
 /** A field that its place in a message can't hold. */
@@ -102,8 +109,8 @@ type Part = readonly [kind: FieldKind, value: unknown, name: string];
 
 const fieldsOf = (type: SrupType): [string, FieldKind][] => Object.entries<FieldKind>(LAYOUTS[type]);
 
-const headerParts = (message: SrupMessage): Part[] => [
-  ["u8", SRUP_VERSION, "version"],
+const headerParts = (message: SrupMessage, version: SrupVersion): Part[] => [
+  ["u8", version, "version"],
   ["u8", SrupType[message.type], "type"],
   ["u64", message.sequence, "sequence"],
   ["u64", message.sender, "sender"],

@@ -10,6 +10,7 @@ export interface SrupSourceConfig extends ExchangeLimits, Partial<Pick<SrupReque
   readonly device?: string;
   readonly join?: SrupRequest["join"];
   readonly observer?: string;
+  readonly signatures?: SrupRequest["signatures"];
   /** Folder where the device's identity is kept. */
   readonly state?: string;
 }
@@ -22,7 +23,7 @@ const PATIENCE_MS = 600_000;
 export class SrupSource extends ExchangeSource {
   /** @throws {UsageError} for limits that can't be */
   constructor(config: SrupSourceConfig) {
-    const { server, ca, device = "vehicle", join = "simple", observer, state } = config;
+    const { server, ca, device = "vehicle", join = "simple", observer, signatures, state } = config;
     const { waitMs = WAIT_MS, patienceMs = PATIENCE_MS } = config;
     const session = {
       kind: "srup",
@@ -34,6 +35,7 @@ export class SrupSource extends ExchangeSource {
       patienceMs,
       ca,
       ...(observer !== undefined && { observer }),
+      ...(signatures !== undefined && { signatures }),
       ...(state !== undefined && { state }),
     } as const;
     const request = ({ method, resume, bodyMax }: Wanted): SrupRequest => ({

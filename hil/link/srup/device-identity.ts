@@ -1,7 +1,9 @@
-import { createPublicKey, generateKeyPairSync, type KeyObject, randomBytes } from "node:crypto";
+import { generateKeyPairSync, type KeyObject, randomBytes } from "node:crypto";
 import { join } from "node:path";
 import { z } from "zod";
-import { UsageError } from "../../../emulator/kernel/errors.ts";
+import { InvariantError, UsageError } from "../../../emulator/kernel/errors.ts";
+import type { SrupSignatures } from "../../../gateway/source/srup/key-text.ts";
+import { newPrivateKeys, publicKeysOf, signaturesOf } from "../../crypto/srup-keys.ts";
 import { StateFile } from "../../record/state-file.ts";
 import type { KeyClient, PartyKeys, Registration } from "./key-client.ts";
 
@@ -44,34 +46,52 @@ export function newIdentity(): string {
   return bytes.readBigUInt64BE().toString(16);
 }
 
-/** @param makeKey RSA */
-export function newKeys(makeKey: () => KeyObject): PartyKeys {
-  const key = makeKey();
-  return {
-    privateKey: key.export({ format: "pem", type: "pkcs1" }) as string,
-    publicKey: createPublicKey(key).export({ format: "pem", type: "spki" }) as string,
-    accessKey: makeKey().export({ format: "pem", type: "pkcs1" }) as string,
-  };
+/** What kinds of keys a party is to have. */
+export interface KeyWish {
+  /** What it signs with; what it has already, or RSA, if left out. */
+  readonly signatures?: SrupSignatures | undefined;
+  /** RSA; random, if left out. */
+  readonly makeKey?: (() => KeyObject) | undefined;
+}
+
+export function newKeys({ signatures = "rsa", makeKey = makeRsaKey }: KeyWish): PartyKeys {
+  const privateKey = newPrivateKeys(makeKey(), signatures);
+  const publicKey = publicKeysOf(privateKey);
+  if (publicKey === undefined) throw new InvariantError("keys of our own that can't be read");
+  return { privateKey, publicKey, accessKey: makeKey().export({ format: "pem", type: "pkcs1" }) as string };
+}
+
+/** @throws {UsageError} "SRUP_SIGNATURES" when the keys that a party has are not what it is told to sign with */
+export function mustSignBy(signatures: SrupSignatures | undefined, { publicKey }: PartyKeys): void {
+  const has = signaturesOf(publicKey);
+  if (signatures === undefined || has === signatures) return;
+  throw new SrupSignaturesError(`the keys that are kept there sign by ${has ?? "nothing"}, not by ${signatures}`);
+}
+
+class SrupSignaturesError extends UsageError {
+  override readonly code = "SRUP_SIGNATURES";
 }
 
 /**
  * Who the device is: as it was registered in an earlier process, or newly. @param type what it registers as
- * @throws {LinkError} when the key service does not let it @throws {UsageError} for files of something else
+ * @throws {LinkError} when the key service does not let it, or "SRUP_VERSION" @throws {UsageError} for files of something
+ *   else, or "SRUP_SIGNATURES"
  */
 export async function registeredDevice(
   file: StateFile,
   service: KeyClient,
   type: string,
-  makeKey: () => KeyObject = makeRsaKey,
+  wish: KeyWish = {},
 ): Promise<DeviceIdentity> {
   const saved = file.read();
   if (saved !== undefined) {
     const { data } = schema.safeParse(saved);
     if (data === undefined) throw new UsageError("the state of the device is none");
+    mustSignBy(wish.signatures, data.keys);
     return data;
   }
   const identity = newIdentity();
-  const keys = newKeys(makeKey);
+  const keys = newKeys(wish);
   const registration = await service.register(identity, type, keys);
   const device = { identity, keys, registration };
   file.write(device);

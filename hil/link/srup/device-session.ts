@@ -162,8 +162,9 @@ export class DeviceSession {
   }
 
   async #start(): Promise<DeviceRunner> {
-    const { identification, waitMs, patienceMs } = this.#request;
-    const as = await registeredDevice(this.#files.identity, this.#keys, "default", this.#tools.makeKey);
+    const { identification, waitMs, patienceMs, signatures } = this.#request;
+    const { makeKey } = this.#tools;
+    const as = await registeredDevice(this.#files.identity, this.#keys, "default", { makeKey, signatures });
     const { identity, keys, registration } = as;
     this.#identity = identity;
     const { server, serverKey, access } = registration;

@@ -3,13 +3,14 @@ import { z } from "zod";
 import { LinkError } from "../../../emulator/kernel/errors.ts";
 import { parseIdentity } from "../../../gateway/source/srup/identity.ts";
 import { fromBase64, registrationKey, toMimeBase64 } from "../../../gateway/source/srup/key-forms.ts";
+import { readKeyText } from "../../../gateway/source/srup/key-text.ts";
 import { encodeText } from "../../../gateway/source/srup/values.ts";
 import { makeRequest } from "../../crypto/csr.ts";
 import { nodeSrupCrypto } from "../../crypto/srup-crypto.ts";
 import { HttpExchange } from "../http-exchange.ts";
 import type { BrokerAccess } from "./mqtt-link.ts";
 
-/** Keys of a party, PEM: for messages, and for its connection to the broker. */
+/** Keys of a party, PEM: for messages ({@link readKeyText}), and for its connection to the broker. */
 export interface PartyKeys {
   readonly privateKey: string;
   readonly publicKey: string;
@@ -19,7 +20,7 @@ export interface PartyKeys {
 /** What a party knows when it has registered. Plain data. */
 export interface Registration {
   readonly access: BrokerAccess;
-  /** The server that it is to join, and that one's public key, PEM. */
+  /** The server that it is to join, and that one's public keys, PEM. */
   readonly server: string;
   readonly serverKey: string;
 }
@@ -42,7 +43,11 @@ export class KeyClient {
     this.#ca = ca;
   }
 
-  /** Status, registration, validation, certificate. @throws {LinkError} with the code of the host or "SRUP_KEY_SERVICE" */
+  /**
+   * Status, registration, validation, certificate.
+   * @throws {LinkError} with the code of the host, "SRUP_KEY_SERVICE", or "SRUP_VERSION" when the server that we are to
+   *   join speaks another protocol version than our keys are for
+   */
   async register(identity: string, type: string, keys: PartyKeys): Promise<Registration> {
     const { active } = await this.#get("status", statusSchema);
     if (!active) throw refused("it takes no registrations");
@@ -51,13 +56,15 @@ export class KeyClient {
     const serverKey = textOf(key);
     if (serverKey === undefined || parseIdentity(server) === undefined)
       throw refused("the server that it names is none");
+    mustSpeakAlike(keys.publicKey, serverKey);
     const access = await this.access(identity, keys);
     return { access: { ...access, broker }, server, serverKey };
   }
 
   /** Shows that the key is ours, and has a certificate for the broker made. @throws {LinkError} */
   async access(identity: string, { privateKey, accessKey }: PartyKeys): Promise<Omit<BrokerAccess, "broker">> {
-    const sign = (data: Uint8Array): string => toMimeBase64(crypto.signPss(privateKey, data) ?? new Uint8Array(0));
+    const sign = (data: Uint8Array): string =>
+      toMimeBase64(crypto.signPss(readKeyText(privateKey).rsa, data) ?? new Uint8Array(0));
     await this.#post("validate", { identity, signature: sign(encodeText(identity)) }, 200, z.unknown());
     const csr = encodeText(makeRequest(identity, createPrivateKey(accessKey)));
     const asked = { csr: toMimeBase64(csr), identity, signature: sign(csr) };
@@ -143,6 +150,15 @@ function parsed<Value>(
 }
 
 const refused = (reason: string): LinkError => new LinkError("SRUP_KEY_SERVICE", `the key service: ${reason}`);
+
+function mustSpeakAlike(ours: string, theirs: string): void {
+  const [own, other] = [readKeyText(ours).version, readKeyText(theirs).version];
+  if (own === other) return;
+  throw new LinkError(
+    "SRUP_VERSION",
+    `the server speaks protocol version ${other}, and our keys are for version ${own}`,
+  );
+}
 
 /** A PEM that came as base64. */
 function textOf(base64: string): string | undefined {

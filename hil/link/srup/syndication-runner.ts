@@ -1,4 +1,3 @@
-import type { KeyObject } from "node:crypto";
 import type { SrupDeviceInput } from "../../../gateway/source/srup/device-io.ts";
 import {
   type SideOutput,
@@ -9,12 +8,13 @@ import {
 } from "../../../gateway/source/srup/syndication-device.ts";
 import { nodeSrupCrypto } from "../../crypto/srup-crypto.ts";
 import { StateFile } from "../../record/state-file.ts";
-import { type DeviceIdentity, makeRsaKey, newIdentity, newKeys, systemRandom } from "./device-identity.ts";
+import { type DeviceIdentity, type KeyWish, newIdentity, newKeys, systemRandom } from "./device-identity.ts";
 import { KeyClient, type Registration } from "./key-client.ts";
 import { LiveMachine } from "./live-machine.ts";
 import { isLinkOutput, PartyLink, type ToldOutput } from "./party-link.ts";
 
-export interface SyndicationRunnerOptions {
+/** What keys it makes for itself abroad; the server there must speak the version that they are for. */
+export interface SyndicationRunnerOptions extends KeyWish {
   /** Who it is at home. */
   readonly home: DeviceIdentity;
   /** The key service at home. */
@@ -22,8 +22,6 @@ export interface SyndicationRunnerOptions {
   /** Of foreign key services, PEM. */
   readonly ca: string;
   readonly store?: StateFile;
-  /** RSA. */
-  readonly makeKey?: () => KeyObject;
   readonly said?: (side: SyndicationSide, output: ToldOutput<SideOutput>, identity: string) => void;
   /** Registration abroad has failed. */
   readonly failed?: (reason: string) => void;
@@ -99,10 +97,10 @@ export class SyndicationRunner {
   }
 
   async #register(url: string, value: string | undefined): Promise<void> {
-    const { ca, makeKey = makeRsaKey } = this.#options;
+    const { ca } = this.#options;
     const keys = new KeyClient(url, ca);
     const identity = newIdentity();
-    const own = newKeys(makeKey);
+    const own = newKeys(this.#options);
     const as = await keys.register(identity, REGISTRATION_TYPE, own);
     this.#registration = { as, identity, keys };
     const { server, serverKey } = as;

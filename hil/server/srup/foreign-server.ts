@@ -1,9 +1,10 @@
 import { join } from "node:path";
 import { LinkError } from "../../../emulator/kernel/errors.ts";
-import { makeRsaKey, newIdentity, newKeys } from "../../link/srup/device-identity.ts";
-import { KeyClient, type PartyKeys } from "../../link/srup/key-client.ts";
+import type { SrupSignatures } from "../../../gateway/source/srup/key-text.ts";
+import { KeyClient } from "../../link/srup/key-client.ts";
 import { StateFile } from "../../record/state-file.ts";
 import { C2Server, type Operator, type SrupServerEvent } from "./c2-server.ts";
+import { serverIdentity } from "./server-identity.ts";
 
 export interface ForeignServerOptions {
   /** Folder where everything is kept. */
@@ -14,6 +15,8 @@ export interface ForeignServerOptions {
   readonly broker: string;
   /** What the key service has signed over our key; needed once. */
   readonly token?: string;
+  /** What it signs with; what it has already, or RSA, if left out. */
+  readonly signatures?: SrupSignatures | undefined;
   /** Of https services, PEM. */
   readonly ca: string;
   readonly operator: Operator;
@@ -24,26 +27,16 @@ export interface ForeignServerOptions {
   readonly lost: (reason: string) => void;
 }
 
-/** Who a server is: made once, and kept. */
-interface ServerIdentity {
-  readonly identity: string;
-  readonly keys: PartyKeys;
-}
+/** Where who a server is is kept. @param folder of the server @throws {FileError} */
+export const serverFile = (folder: string): StateFile => new StateFile(join(folder, "server.json"));
 
-/** @param folder where it is kept @throws {FileError} */
-export function serverIdentity(folder: string): ServerIdentity {
-  const file = new StateFile(join(folder, "server.json"));
-  const saved = file.read() as ServerIdentity | undefined;
-  if (saved !== undefined) return saved;
-  const made = { identity: newIdentity(), keys: newKeys(makeRsaKey) };
-  file.write(made);
-  return made;
-}
-
-/** A command and control server in somebody else's network. @throws {LinkError} when the key service does not take it */
+/**
+ * A command and control server in somebody else's network.
+ * @throws {LinkError} when the key service does not take it @throws {UsageError} "SRUP_SIGNATURES"
+ */
 export async function startForeignServer(options: ForeignServerOptions): Promise<C2Server> {
-  const { state, keyService, broker, token, ca } = options;
-  const { identity, keys } = serverIdentity(state);
+  const { state, keyService, broker, token, ca, signatures } = options;
+  const { identity, keys } = serverIdentity(serverFile(state), { signatures });
   const service = new KeyClient(keyService, ca);
   if ((await service.key(identity)) === undefined) {
     if (token === undefined)

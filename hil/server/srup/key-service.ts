@@ -4,13 +4,15 @@ import { createServer as createPlainServer, type IncomingMessage, type ServerRes
 import { createServer } from "node:https";
 import type { AddressInfo, Socket } from "node:net";
 import { z } from "zod";
-import { LinkError } from "../../../emulator/kernel/errors.ts";
+import { LinkError, UsageError } from "../../../emulator/kernel/errors.ts";
 import { parseIdentity } from "../../../gateway/source/srup/identity.ts";
-import { fromBase64, registrationKey, restoredPem, toMimeBase64 } from "../../../gateway/source/srup/key-forms.ts";
+import { fromBase64, handedOutKey, restoredPem, toMimeBase64 } from "../../../gateway/source/srup/key-forms.ts";
+import { readKeyText } from "../../../gateway/source/srup/key-text.ts";
 import { encodeText } from "../../../gateway/source/srup/values.ts";
 import { signRequest } from "../../crypto/certificates.ts";
 import { readRequest } from "../../crypto/csr.ts";
 import { nodeSrupCrypto } from "../../crypto/srup-crypto.ts";
+import { publicKeysOf } from "../../crypto/srup-keys.ts";
 import type { KeyServiceState } from "./key-service-state.ts";
 
 export interface KeyServiceOptions {
@@ -153,7 +155,7 @@ class Desk {
       case "status":
         return found({ active: this.active, identity: this.#state.identity });
       case "get_key":
-        return peer === undefined ? refused("unknown", 404) : { status: 200, body: keyText(peer.key) };
+        return peer === undefined ? refused("unknown", 404) : { status: 200, body: handedOutKey(peer.key) };
       case "get_type":
         return peer === undefined ? refused("unknown", 404) : { status: 200, body: peer.type };
       case "c2_check":
@@ -181,7 +183,7 @@ class Desk {
 
   #register(asked: z.infer<typeof registration> | undefined): Answer {
     if (!this.active) return refused("inactive", 403);
-    const key = asked && publicPem(asked.key);
+    const key = asked && registeredKeys(asked.key);
     if (asked === undefined || key === undefined || !isIdentity(asked.identity)) return refused("fields are missing");
     if (this.#state.peer(asked.identity) !== undefined) return refused("that identity is registered already");
     if (this.#state.peerCount >= PEERS_MAX) return refused("too many devices", 500);
@@ -189,7 +191,7 @@ class Desk {
     const serverKey = this.#state.peer(defaultServer)?.key;
     if (serverKey === undefined) return refused("there is no server for devices yet", 500);
     this.#state.addPeer(asked.identity, { key, type: asked.type });
-    return found({ broker: this.#broker, key: keyText(serverKey), default_c2: defaultServer }, 201);
+    return found({ broker: this.#broker, key: handedOutKey(serverKey), default_c2: defaultServer }, 201);
   }
 
   #validate(asked: z.infer<typeof validation> | undefined): Answer {
@@ -215,7 +217,7 @@ class Desk {
 
   /** A server shows that we have signed its key before. */
   #registerServer(asked: z.infer<typeof server> | undefined): Answer {
-    const key = asked && publicPem(asked.key);
+    const key = asked && registeredKeys(asked.key);
     const token = asked && fromBase64(asked.signature);
     if (asked === undefined || key === undefined || token === undefined || !isIdentity(asked.identity))
       return refused("fields are missing");
@@ -230,29 +232,23 @@ class Desk {
   #isSignedBy(identity: string, data: Uint8Array, signature: string): boolean {
     const key = this.#state.peer(identity)?.key;
     const bytes = fromBase64(signature);
-    return key !== undefined && bytes !== undefined && crypto.verifyPss(key, data, bytes);
+    return key !== undefined && bytes !== undefined && crypto.verifyPss(readKeyText(key).rsa, data, bytes);
   }
 }
 
-/** A server's token: proof that the key service knows its public key. Base64 in one line. @param publicKey PEM */
+/**
+ * A server's token: proof that the key service knows its public keys, all of them. Base64 in one line. @param publicKey PEM
+ * @throws {UsageError} when it is none
+ */
 export function serverToken(state: KeyServiceState, publicKey: string): string {
-  const pem = createPublicKey(publicKey).export({ format: "pem", type: "spki" }) as string;
-  return Buffer.from(crypto.signPss(state.privateKey, encodeText(pem)) ?? []).toString("base64");
+  const keys = publicKeysOf(publicKey);
+  if (keys === undefined) throw new UsageError("that is no public key of a server");
+  return Buffer.from(crypto.signPss(state.privateKey, encodeText(keys)) ?? []).toString("base64");
 }
 
-/** As the original hands keys out: its own PEM has no newline at the end. */
-const keyText = (pem: string): string => toMimeBase64(encodeText(restoredPem(registrationKey(pem))));
-
-/** The standard PEM of a key that was registered as its body, or as base64 of a whole PEM; RSA only. */
-function publicPem(key: string): string | undefined {
+/** The standard PEM of an RSA key that was registered as its body, or of keys registered as base64 of whole PEMs. */
+function registeredKeys(key: string): string | undefined {
   const decoded = fromBase64(key);
   const text = decoded === undefined ? "" : Buffer.from(decoded).toString("latin1");
-  const pem = text.startsWith("-----BEGIN") ? text : restoredPem(key.replace(/\s/g, ""));
-  try {
-    const read = createPublicKey(pem);
-    if (read.asymmetricKeyType !== "rsa") return undefined;
-    return read.export({ format: "pem", type: "spki" }) as string;
-  } catch {
-    return undefined;
-  }
+  return publicKeysOf(text.startsWith("-----BEGIN") ? text : restoredPem(key.replace(/\s/g, "")));
 }

@@ -1,8 +1,6 @@
-import type { KeyObject } from "node:crypto";
 import { join } from "node:path";
 import { z } from "zod";
-import { makeRsaKey, newIdentity, newKeys } from "../../link/srup/device-identity.ts";
-import type { PartyKeys } from "../../link/srup/key-client.ts";
+import { type KeyWish, makeRsaKey } from "../../link/srup/device-identity.ts";
 import { StateFile } from "../../record/state-file.ts";
 import { type HttpsServer, startHttpsServer } from "../https/https-server.ts";
 import type { ServerFault } from "../server-faults.ts";
@@ -10,8 +8,10 @@ import { type Broker, type BrokerOptions, startBroker } from "./broker.ts";
 import { C2Server, digestOf, type Operator, type SrupServerEvent } from "./c2-server.ts";
 import { type KeyService, startKeyService } from "./key-service.ts";
 import { KeyServiceState } from "./key-service-state.ts";
+import { serverIdentity } from "./server-identity.ts";
 
-export interface SrupNetworkOptions {
+/** The keys are those of the command and control server. */
+export interface SrupNetworkOptions extends KeyWish {
   readonly operator: Operator;
   /** Of the key service; 0, if not given: any free one. */
   readonly port?: number;
@@ -32,19 +32,12 @@ export interface SrupNetworkOptions {
   readonly startBroker?: (options: BrokerOptions) => Promise<Broker>;
   readonly asksSimple?: boolean;
   readonly manual?: boolean;
-  /** RSA. */
-  readonly makeKey?: () => KeyObject;
   readonly onEvent?: (event: SrupServerEvent) => void;
   readonly onLine?: (line: string) => void;
 }
 
 /** Devices have been told of both, and come back there. */
 const portsSchema = z.object({ broker: z.int().optional(), files: z.int().optional() }).catch({});
-
-interface OwnIdentity {
-  readonly identity: string;
-  readonly keys: PartyKeys;
-}
 
 /** A key service, a broker, a file server and a command and control server of one network, on this machine. */
 export class SrupNetwork {
@@ -68,12 +61,15 @@ export class SrupNetwork {
     this.#faults = faults;
   }
 
-  /** @throws {LinkError} "LINK_REFUSED" when a port can't be had @throws {FileError} */
+  /**
+   * @throws {LinkError} "LINK_REFUSED" when a port can't be had @throws {FileError}
+   * @throws {UsageError} "SRUP_SIGNATURES" when the server in `state` signs by something else
+   */
   static async start(options: SrupNetworkOptions): Promise<SrupNetwork> {
     const { host = "127.0.0.1", name = "localhost", state: folder, makeKey = makeRsaKey, tls } = options;
     const file = (text: string): StateFile => new StateFile(folder === undefined ? undefined : join(folder, text));
     const state = new KeyServiceState(file("key-service.json"), makeKey);
-    const own = ownIdentity(file("server.json"), makeKey);
+    const own = serverIdentity(file("server.json"), options);
     const ports = file("ports.json");
     const before = portsSchema.parse(ports.read() ?? {});
     const brokerKey = makeKey();
@@ -152,12 +148,4 @@ export class SrupNetwork {
     await this.server.close();
     await Promise.all([this.keyService.close(), this.broker.close(), this.#files.close()]);
   }
-}
-
-function ownIdentity(file: StateFile, makeKey: () => KeyObject): OwnIdentity {
-  const saved = file.read() as OwnIdentity | undefined;
-  if (saved !== undefined) return saved;
-  const own = { identity: newIdentity(), keys: newKeys(makeKey) };
-  file.write(own);
-  return own;
 }

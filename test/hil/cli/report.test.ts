@@ -25,11 +25,9 @@ verdict   passed, 24.52 s of virtual time in 0.78 s
 
   it("tells retransmissions, or that the transport does not", () => {
     const source = { system: "ssu", peer: "ssu://localhost:4444/f", bytes: 5, retries: 0, ms: 7 };
-    const line = (retransmissions?: number): string => {
-      const told = retransmissions === undefined ? {} : { retransmissions };
-      return reportText(report({ source: { ...source, ...told } })).match(/^source.*$/m)?.[0] ?? "";
-    };
-    expect(line()).toContain(", retransmissions not told,");
+    const line = (retransmissions: number | null): string =>
+      reportText(report({ source: { ...source, retransmissions } })).match(/^source.*$/m)?.[0] ?? "";
+    expect(line(null)).toContain(", retransmissions not told,");
     expect(line(0)).toBe("source    ssu ssu://localhost:4444/f: 5 bytes, 0 retries, 0 retransmissions, 7.0 ms");
     expect(line(1)).toContain(", 1 retransmission,");
   });

@@ -46,7 +46,14 @@ export function report(changes: Partial<RunReport> = {}): RunReport {
         reason: "it is silent",
       },
     ],
-    source: { system: "https", peer: "https://localhost:4443", bytes: 200_838, retries: 1, ms: 43 },
+    source: {
+      system: "https",
+      peer: "https://localhost:4443",
+      bytes: 200_838,
+      retries: 1,
+      ms: 43,
+      retransmissions: null,
+    },
     ...changes,
   };
 }

@@ -91,6 +91,20 @@ describe("the audit log", () => {
     expect(await problems()).toEqual([]);
   });
 
+  it("does not lose the traces of a head that was taken away when more is added", async () => {
+    const { log, lines, problems, rewrite, folder } = await makeLog(4);
+    rewrite(lines().slice(0, 3));
+    rmSync(folder.file("audit-head.json"));
+    await log.append({ user: "root", event: "check", outcome: "ok" });
+    await log.append({ user: "root", event: "check", outcome: "ok" });
+    expect(await problems()).toEqual(["4 AUDIT_END_MISSING"]);
+    expect(lines()).toHaveLength(6);
+    const one = await makeLog(1); // as after a power cut behind the first record
+    rmSync(one.folder.file("audit-head.json"));
+    await one.log.append({ user: "root", event: "check", outcome: "ok" });
+    expect(await one.problems()).toEqual([]);
+  });
+
   it("does not lose the traces of an end that was cut off when more is added", async () => {
     const { log, lines, problems, rewrite } = await makeLog(4);
     const all = lines();

@@ -83,4 +83,10 @@ describe("the schedule of a device", () => {
   ] as const)("%j is refused", (schedule) => {
     expect(() => checkedSchedule(schedule)).toThrow(expect.objectContaining({ code: "SCHEDULE_INVALID" }));
   });
+
+  it("a time zone that there is not is named in so many words", () => {
+    expect(() => checkedSchedule({ kind: "daily", at: "03:30", timeZone: "Mars/Olympus" })).toThrow(
+      'schedule: timeZone: is no time zone as "Europe/Berlin" is one',
+    );
+  });
 });

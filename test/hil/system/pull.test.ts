@@ -20,7 +20,7 @@ async function whileServing(
   file: Uint8Array,
   work: (port: number) => Promise<void>,
   sign = true,
-  told: { readonly port?: number; readonly state?: string } = {},
+  told: { readonly port?: number; readonly state?: string; readonly signatures?: string } = {},
 ) {
   const path = join(folder, "served.bin");
   writeFileSync(path, file);
@@ -149,6 +149,61 @@ describe("otabench server and otabench pull", () => {
     expect(device.exec(second.join("\n"))?.[1]).toBe(known);
   });
 
+  it("srup: both sign by what they are told to, and a device that signs otherwise learns why it gets nothing", async () => {
+    const [state, device, older] = ["srup6-server", "srup6-device", "srup5-device"].map((name) => join(folder, name));
+    const out = join(folder, "srup6.bin");
+    const pull = (port: number, ...more: readonly string[]) =>
+      pullBy(["pull", "srup", "--server", `localhost:${port}`, "--seed", "1", "-o", out, "--wait", "2", ...more]);
+    const told = { state: state as string, signatures: "ml-dsa-65" };
+    let used = 0;
+    await whileServing(
+      "srup",
+      file,
+      async (port) => {
+        used = port;
+        expect(await pull(port, "--state", device as string, "--signatures", "ml-dsa-65")).toMatchObject({ code: 0 });
+        expect(await pull(port, "--state", older as string)).toMatchObject({
+          code: 1,
+          err: expect.stringContaining("SRUP_VERSION") as string,
+        });
+        expect(await pull(port, "--state", device as string, "--signatures", "rsa")).toMatchObject({
+          err: expect.stringContaining("SRUP_SIGNATURES") as string,
+        });
+      },
+      true,
+      told,
+    );
+    expect(new Uint8Array(readFileSync(out))).toEqual(file);
+    const again = { state: state as string, port: used };
+    await whileServing(
+      "srup",
+      file.toReversed(),
+      async (port) => {
+        rmSync(out);
+        expect(await pull(port, "--state", device as string)).toMatchObject({ code: 0, err: "" });
+      },
+      true,
+      again,
+    );
+    const other = whileServing("srup", file, async () => {}, true, { ...told, signatures: "ed25519" });
+    await expect(other).rejects.toMatchObject({ code: "SRUP_SIGNATURES" });
+  });
+
+  it.each(["https", "rsu", "ssu"])("%s: a name that the server does not know is an error", async (system) => {
+    await whileServing(system, file, async (port) => {
+      const out = join(folder, `unknown-${system}.bin`);
+      const name = system === "https" ? "/no-such.bin" : "no-such.bin";
+      const argv = ["pull", system, "--server", `localhost:${port}`, "--seed", "1", "-o", out];
+      const { code, err } = await pullBy([...argv, "--name", name]);
+      expect(err).toContain(`SOURCE_UNKNOWN: the server has no "${name}": `);
+      expect(code).toBe(1);
+      expect(existsSync(out)).toBe(false);
+      const { out: said } = await pullBy([...argv, "--json"]);
+      const { retransmissions } = JSON.parse(said) as { retransmissions: number | null };
+      expect(retransmissions).toEqual(system === "ssu" ? expect.any(Number) : null);
+    });
+  });
+
   it("goes on where an earlier pull of the same content ended", async () => {
     const out = join(folder, "resumed.bin");
     await whileServing("https", file, async (port) => {
@@ -212,6 +267,10 @@ describe("otabench server and otabench pull", () => {
       "neither request nor require",
     ],
     [["server", "https", "package.json", "--state", "s"], "the server of https has no state to keep"],
+    [["pull", "srup", "--server", "x:1", "--seed", "1", "-o", "f", "--signatures", "dsa"], '"dsa" is none of rsa'],
+    [["pull", "ssu", "--server", "x:1", "--seed", "1", "-o", "f", "--signatures", "rsa"], "ssu does not sign messages"],
+    [["server", "srup", "package.json", "--signatures", "ML-DSA-65"], '"ML-DSA-65" is none of rsa, ed25519, ml-dsa-65'],
+    [["server", "https", "package.json", "--signatures", "rsa"], "https does not sign messages"],
     [["server", "https"], "the file to serve is missing"],
     [["server", "https", "no-such-file"], "FILE_UNREADABLE"],
     [["server", "https", "package.json", "--version", "2"], "is no version x.y.z"],

@@ -1,45 +1,14 @@
 import { describe, expect, it } from "vitest";
 import { Prng } from "../../../../emulator/kernel/prng.ts";
 import { RUN_START } from "../../../../emulator/kernel/time.ts";
-import type { SrupDevice } from "../../../../gateway/source/srup/device.ts";
-import type { SrupServer } from "../../../../gateway/source/srup/server.ts";
 import { decodeSrup, encodeSrup } from "../../../../gateway/source/srup/srup-message.ts";
 import { RUNS, TIMEOUT_MS } from "../../../property/runs.ts";
+import { essence, mutated, SAMPLES, said } from "./forged.ts";
 import { DEVICE, makeDevice, makeServer, Network, OBSERVER, PUBLIC_KEYS, SERVER } from "./pair.ts";
-import { bytesOf, hexOf, VECTORS } from "./vectors.ts";
 
 const KEYS = { [SERVER]: PUBLIC_KEYS[SERVER] as string, [DEVICE]: PUBLIC_KEYS[DEVICE] as string };
 const TRIES = 5 * RUNS;
-
-/** Right messages of every type, which the original signed. */
-const SAMPLES = VECTORS.filter(({ category, valid }) => category === "message" && valid).map(({ hex }) => bytesOf(hex));
-
-/** What of a message counts: bytes behind the last field, and the pad of one type, do not. */
-function essence(bytes: Uint8Array): string | undefined {
-  const decoded = decodeSrup(bytes);
-  return decoded.type === "malformed" ? undefined : hexOf(encodeSrup(decoded));
-}
-const RIGHT = new Set(SAMPLES.map(essence));
-
-function mutated(sample: Uint8Array, random: Prng): Uint8Array {
-  const bytes = sample.slice();
-  for (let count = 1 + (random.uint32() % 4); count > 0; count--) {
-    const at = random.uint32() % bytes.length;
-    bytes[at] = (bytes[at] as number) ^ (1 + (random.uint32() % 255));
-  }
-  return random.uint32() % 8 === 0 ? bytes.subarray(0, random.uint32() % bytes.length) : bytes;
-}
-
-/** Hands a message over, and answers what is asked of the key service with nothing. @returns what else was said */
-function said(role: SrupDevice | SrupServer, topic: string, payload: Uint8Array): string[] {
-  role.handle({ type: "message", topic, payload }, RUN_START);
-  const outputs: string[] = [];
-  for (let output = role.poll(); output !== undefined; output = role.poll()) {
-    if (output.type === "lookUpKey") role.handle({ type: "key", peer: output.peer }, RUN_START);
-    else outputs.push(output.type);
-  }
-  return outputs;
-}
+const RIGHT = new Set(SAMPLES.map((sample) => essence(sample)));
 
 describe("forged SRUP messages", () => {
   it.each([

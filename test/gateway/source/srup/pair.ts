@@ -18,7 +18,7 @@ export const PUBLIC_KEYS: Readonly<Record<string, string>> = {
 const crypto = nodeSrupCrypto();
 
 /** Different bytes at every call, the same in every run. */
-function countedBytes(): RandomBytes {
+export function countedBytes(): RandomBytes {
   let count = 0;
   return {
     bytes: (length) => Uint8Array.from({ length }, (_, index) => (++count * 31 + index * 7) & 0xff),
@@ -58,6 +58,8 @@ export class Network {
   /** Everything that was published. */
   readonly published: { readonly topic: string; readonly payload: Uint8Array }[] = [];
   isKeyServiceUp = true;
+  /** What the key service knows. */
+  keys: Readonly<Record<string, string>> = PUBLIC_KEYS;
 
   constructor(server = makeServer(), devices: Readonly<Record<string, SrupDevice>> = { [DEVICE]: makeDevice() }) {
     this.server = server;
@@ -110,7 +112,7 @@ export class Network {
         if (output.topic === `SRUP/${identity}`) device.handle(message, this.now);
       }
     } else if (output.type === "lookUpKey") {
-      const key = this.isKeyServiceUp ? PUBLIC_KEYS[output.peer] : undefined;
+      const key = this.isKeyServiceUp ? this.keys[output.peer] : undefined;
       party.handle({ type: "key", peer: output.peer, ...(key !== undefined && { key }) }, this.now);
     } else if (output.type !== "lookUpType" && output.type !== "subscribe") {
       this.told.push({ of, ...output });

@@ -197,3 +197,27 @@ describe("srup message", () => {
     expect(decodeSrupValue("int8", Uint8Array.of(0xff, 1))).toBe(-1);
   });
 });
+
+describe("messages of protocol version 6", () => {
+  const samples = VALID.map(({ hex }) => bytesOf(hex));
+
+  it("differ from the original's in their first byte only", () => {
+    for (const sample of samples) {
+      const decoded = decodeSrup(sample, "all");
+      if (decoded.type === "malformed") throw new Error(decoded.reason);
+      const before = encodeSrup(decoded);
+      const after = encodeSrup(decoded, 6);
+      expect(after[0]).toBe(6);
+      expect(after.subarray(1)).toEqual(before.subarray(1));
+      expect(decodeSrup(after, "all", 6)).toEqual(decodeSrup(before, "all"));
+    }
+  });
+
+  it("are none of version 5, and the other way round", () => {
+    for (const sample of samples) {
+      const newer = Uint8Array.of(6, ...sample.subarray(1));
+      expect(decodeSrup(newer)).toMatchObject({ type: "malformed", fault: "version" });
+      expect(decodeSrup(sample, "current", 6)).toMatchObject({ type: "malformed", fault: "version" });
+    }
+  });
+});

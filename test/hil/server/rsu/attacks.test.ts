@@ -222,7 +222,7 @@ describe("a server before a device that means it harm", () => {
       }
     });
     expect((await oldClient(relay.port, undefined, { splits: true })).error).toBeUndefined();
-    await new Promise((next) => setTimeout(next, 200));
+    await expect.poll(() => events.map(({ type }) => type)).toContain("delivered");
     const before = events.filter(({ type }) => type !== "closed");
     expect(before.map(({ type }) => type)).toEqual(["asked", "sending", "delivered"]);
     for (const data of [...recorded, ...recorded]) relay.sendToServer(data);

@@ -47,10 +47,10 @@ describe("updates that the server announces", () => {
   });
 
   it("reach a device that waits longer than a connection may be idle", async () => {
-    const server = await serve({ idleTimeoutMs: 600 }, "1.0.0");
+    const server = await serve({ idleTimeoutMs: 1_200 }, "1.0.0");
     const patient = new RsuDriver({ keepAliveMs: 150 });
     const asked = ask(server.port, { method: "look", wait: 30 }, patient);
-    await new Promise((next) => setTimeout(next, 1_800));
+    await new Promise((next) => setTimeout(next, 2_600));
     server.publish("firmware", { version: "1.5.0", data });
     expect((await asked)[0]).toMatchObject({ type: "head", status: 200, headers: { version: "1.5.0" } });
   });

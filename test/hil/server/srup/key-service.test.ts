@@ -1,7 +1,9 @@
-import { createPrivateKey, X509Certificate } from "node:crypto";
+import { createPrivateKey, generateKeyPairSync, type KeyObject, X509Certificate } from "node:crypto";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { registrationKey } from "../../../../gateway/source/srup/key-forms.ts";
 import { readRequest } from "../../../../hil/crypto/csr.ts";
+import { signaturesOf } from "../../../../hil/crypto/srup-keys.ts";
+import { newKeys } from "../../../../hil/link/srup/device-identity.ts";
 import { KeyClient } from "../../../../hil/link/srup/key-client.ts";
 import { StateFile } from "../../../../hil/record/state-file.ts";
 import { type KeyService, serverToken, startKeyService } from "../../../../hil/server/srup/key-service.ts";
@@ -10,6 +12,7 @@ import { bytesOf, pemOf, VECTORS } from "../../../gateway/source/srup/vectors.ts
 
 const DEVICE = "1a2b3c4d5e6f7081";
 const SERVER = "b9d077e223834cf6";
+const signatures = ["ed25519", "ml-dsa-65"] as const;
 const key = createPrivateKey(pemOf("keys/observer.pem"));
 const keys = {
   privateKey: pemOf("keys/device.pem"),
@@ -20,9 +23,11 @@ const keys = {
 describe("the key service of SRUP", () => {
   let service: KeyService;
   let state: KeyServiceState;
+  let kept: StateFile;
   let client: KeyClient;
   beforeEach(async () => {
-    state = new KeyServiceState(new StateFile(), () => key);
+    kept = new StateFile();
+    state = new KeyServiceState(kept, () => key);
     service = await startKeyService({ state, broker: "mqtt://localhost" });
     client = new KeyClient(service.url, "");
   });
@@ -46,6 +51,67 @@ describe("the key service of SRUP", () => {
     expect(certificate.verify(new X509Certificate(state.authority).publicKey)).toBe(true);
     expect(await client.type(DEVICE)).toBe("gateway");
     expect(registrationKey((await client.key(DEVICE)) as string)).toBe(registrationKey(keys.publicKey));
+  });
+
+  it.each(signatures)("keeps both keys of whoever speaks version 6, and hands both out: %s", async (algorithm) => {
+    const server = newKeys({ signatures: algorithm, makeKey: () => key });
+    await client.registerServer(SERVER, server.publicKey, serverToken(state, server.publicKey));
+    const device = newKeys({ signatures: algorithm, makeKey: () => key });
+    const { serverKey, access } = await client.register(DEVICE, "default", device);
+    expect(serverKey).toBe(server.publicKey.trimEnd());
+    expect(await client.key(DEVICE)).toBe(device.publicKey.trimEnd());
+    expect(signaturesOf((await client.key(DEVICE)) as string)).toBe(algorithm);
+    expect(new X509Certificate(access.certificate).publicKey.asymmetricKeyType).toBe("rsa");
+    expect(new KeyServiceState(kept, () => key).peer(DEVICE)?.key).toBe(device.publicKey);
+  });
+
+  it.each([
+    [5, 6],
+    [6, 5],
+  ])(
+    "tells a device early that its server does not speak its version: server %i, device %i",
+    async (server, device) => {
+      const made = (version: number) => newKeys({ signatures: version === 6 ? "ed25519" : "rsa", makeKey: () => key });
+      const { publicKey } = made(server);
+      await client.registerServer(SERVER, publicKey, serverToken(state, publicKey));
+      await expect(client.register(DEVICE, "default", made(device))).rejects.toMatchObject({ code: "SRUP_VERSION" });
+    },
+  );
+
+  it("registers no second key that can't sign, none in front of the RSA key, and no third one", async () => {
+    await registerServer();
+    const spki = (each: KeyObject): string => each.export({ format: "pem", type: "spki" }) as string;
+    const rsa = keys.publicKey;
+    const ed25519 = spki(generateKeyPairSync("ed25519").publicKey);
+    const others = [
+      rsa,
+      spki(generateKeyPairSync("ec", { namedCurve: "prime256v1" }).publicKey),
+      spki(generateKeyPairSync("ml-dsa-44").publicKey),
+      spki(generateKeyPairSync("x25519").publicKey),
+      `${ed25519}${ed25519}`,
+      "-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n",
+    ];
+    const register = (text: string): Promise<number> =>
+      post("register", { identity: DEVICE, key: Buffer.from(text).toString("base64"), type: "default" });
+    for (const other of others) expect(await register(rsa + other)).toBe(400);
+    expect(await register(ed25519)).toBe(400);
+    expect(await register(ed25519 + rsa)).toBe(400);
+    expect(await register(rsa + ed25519)).toBe(201);
+  });
+
+  it("takes no server of version 6 whose token is not over both its keys", async () => {
+    const [one, other] = [newKeys({ signatures: "ed25519" }), newKeys({ signatures: "ed25519" })];
+    const [first = ""] = one.publicKey.split(/(?<=END PUBLIC KEY-----\n)/);
+    const mixed = first + other.publicKey.split(/(?<=END PUBLIC KEY-----\n)/)[1];
+    for (const of of [first, mixed]) {
+      const token = serverToken(state, of);
+      await expect(client.registerServer(SERVER, one.publicKey, token)).rejects.toMatchObject({
+        code: "SRUP_KEY_SERVICE",
+      });
+    }
+    expect(() => serverToken(state, "no key")).toThrow(expect.objectContaining({ code: "USAGE" }));
+    await client.registerServer(SERVER, one.publicKey, serverToken(state, one.publicKey));
+    expect(await get(`c2_check/${SERVER}`)).toBe(200);
   });
 
   it("registers nobody twice, nobody while it is inactive, and no device before a server", async () => {
