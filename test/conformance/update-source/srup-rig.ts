@@ -1,6 +1,7 @@
 import { createPrivateKey } from "node:crypto";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
+import type { SrupSignatures } from "../../../gateway/source/srup/key-text.ts";
 import { SrupSource } from "../../../gateway/source/srup/srup-source.ts";
 import { makeTls } from "../../../hil/crypto/keys.ts";
 import { SrupDriver } from "../../../hil/link/srup/srup-driver.ts";
@@ -22,12 +23,13 @@ function nextDevice(): string {
   return `vehicle ${inARow++}`;
 }
 
-async function start(startBroker: typeof startOwnBroker): Promise<UpdateServerRig> {
+async function start(startBroker: typeof startOwnBroker, signatures: SrupSignatures): Promise<UpdateServerRig> {
   const { certificate, privateKey, ca } = testTls();
   const network = await SrupNetwork.start({
     tls: { certificate, privateKey },
     makeKey,
     startBroker,
+    signatures,
     operator: { compare: async () => "accept" },
   });
   const server = `https://localhost:${network.keyService.port}`;
@@ -40,6 +42,7 @@ async function start(startBroker: typeof startOwnBroker): Promise<UpdateServerRi
         server,
         device: nextDevice(),
         ca: trusting ? ca : otherCa,
+        signatures,
         ...limits,
         ...(sizeMax !== undefined && { sizeMax }),
       }),
@@ -65,14 +68,14 @@ async function start(startBroker: typeof startOwnBroker): Promise<UpdateServerRi
   };
 }
 
-/** @param startBroker another one than our own */
-export const makeSrupRig = (startBroker: typeof startOwnBroker): UpdateSystem => ({
-  name: "srup",
+/** @param startBroker another one than our own @param signatures of all parties */
+export const makeSrupRig = (startBroker = startOwnBroker, signatures: SrupSignatures = "rsa"): UpdateSystem => ({
+  name: signatures === "rsa" ? "srup" : `srup by ${signatures}`,
   // only within the session that has fetched the beginning: the digest is over all of it
   resumes: false,
   offersByVersion: false,
-  start: () => start(startBroker),
+  start: () => start(startBroker, signatures),
   makeDriver: () => new SrupDriver({ makeKey }),
 });
 
-export const srupRig = makeSrupRig(startOwnBroker);
+export const srupRig = makeSrupRig();
