@@ -30,5 +30,20 @@ export function hold(
 export const heldDeadline = (held: HeldMessages): Instant | undefined =>
   earliest(...held.map(({ deadline }) => deadline));
 
+/** Keys that the key service gave, and that nobody has signed anything with yet. */
+export type LookedUpKeys = Readonly<Record<string, string>>;
+const LOOKED_UP_MAX = 256;
+
+/** The newest few: whoever forges a peer's messages has its key asked for once, and takes no place in the queue again. */
+export function lookedUp(keys: LookedUpKeys, peer: string, key: string): LookedUpKeys {
+  const others = Object.entries(keys).filter(([each]) => each !== peer);
+  return Object.fromEntries([...others.slice(1 - LOOKED_UP_MAX), [peer, key]]);
+}
+
+export function withoutKey(keys: LookedUpKeys, peer: string): LookedUpKeys {
+  const { [peer]: _, ...others } = keys;
+  return others;
+}
+
 /** Whose keys are being asked for. */
 export const heldPeers = (held: HeldMessages): ReadonlySet<string> => new Set(held.map(({ peer }) => peer));

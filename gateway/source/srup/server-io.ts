@@ -1,6 +1,6 @@
 import type { Duration, Instant } from "../../../emulator/kernel/time.ts";
 import type { JoinKind } from "./device-io.ts";
-import type { HeldMessages } from "./held-messages.ts";
+import type { HeldMessages, LookedUpKeys } from "./held-messages.ts";
 import type { SrupIdentity, SrupPartyState } from "./party.ts";
 import type { PeerInput, RoleOutput, SendInput } from "./role-io.ts";
 
@@ -127,4 +127,5 @@ export interface SrupServerState {
   readonly updates: Readonly<Record<string, string>>;
   readonly syndication: SyndicationState;
   readonly held: HeldMessages;
+  readonly lookedUp: LookedUpKeys;
 }

@@ -2,7 +2,7 @@ import type { Machine, Stateful } from "../../../emulator/kernel/machine.ts";
 import { earliest, type Instant, plus, s } from "../../../emulator/kernel/time.ts";
 import { fromHex, toHex } from "../../../emulator/wire/text.ts";
 import type { JoinKind } from "./device-io.ts";
-import { type HeldMessage, heldDeadline, heldPeers, hold } from "./held-messages.ts";
+import { type HeldMessage, heldDeadline, heldPeers, hold, lookedUp, withoutKey } from "./held-messages.ts";
 import { deviceTopic, identityText, isJoinTopic } from "./identity.ts";
 import type { SrupBody } from "./message-types.ts";
 import { ASKS_KEY, numberOf, type RefusalReason, SrupParty, type SrupTools } from "./party.ts";
@@ -63,6 +63,7 @@ const EMPTY: Omit<SrupServerState, "party" | "syndication"> = {
   observations: {},
   updates: {},
   held: [],
+  lookedUp: {},
 };
 
 /**
@@ -161,7 +162,7 @@ export class SrupServer implements Machine<SrupServerInput, SrupServerOutput>, S
   load({ party, syndication, ...state }: SrupServerState): void {
     this.#party.load(party);
     this.#syndication.load(syndication);
-    this.#state = state;
+    this.#state = { ...EMPTY, ...state };
     this.#outputs.length = 0;
   }
 
@@ -212,23 +213,28 @@ export class SrupServer implements Machine<SrupServerInput, SrupServerOutput>, S
         this.#outputs.push(admission);
         return;
       case "keyless":
-        this.#hold(admission.peer, admission.message, { topic, payload }, now);
+        this.#keyless(admission.peer, admission.message, { topic, payload }, now);
         return;
       case "admitted":
-        if (key !== undefined) this.#party.setKey(admission.peer, key);
+        if (key !== undefined) this.#keepKey(admission.peer, key);
         this.#admitted(admission.message, admission.peer, topic, now);
     }
   }
 
-  #hold(peer: string, message: SrupMessage, raw: { topic: string; payload: Uint8Array }, now: Instant): void {
-    if (!ASKS_KEY.server.has(message.type)) {
-      this.#refuse("unknownSender", peer);
-      return;
-    }
-    if (!isJoinTopic(raw.topic, this.#party.identity)) {
-      this.#refuse("topic", peer);
-      return;
-    }
+  #keepKey(peer: string, key: string): void {
+    this.#party.setKey(peer, key);
+    this.#set({ lookedUp: withoutKey(this.#state.lookedUp, peer) });
+  }
+
+  #keyless(peer: string, message: SrupMessage, raw: { topic: string; payload: Uint8Array }, now: Instant): void {
+    const key = this.#state.lookedUp[peer];
+    if (!ASKS_KEY.server.has(message.type)) this.#refuse("unknownSender", peer);
+    else if (!isJoinTopic(raw.topic, this.#party.identity)) this.#refuse("topic", peer);
+    else if (key !== undefined) this.#received(raw.topic, raw.payload, now, key);
+    else this.#hold(peer, raw, now);
+  }
+
+  #hold(peer: string, raw: { topic: string; payload: Uint8Array }, now: Instant): void {
     const isAsked = this.#state.held.some((each) => each.peer === peer);
     const held = hold(this.#state.held, { peer, ...raw }, this.#patience.key, now);
     if (held === undefined) {
@@ -249,6 +255,7 @@ export class SrupServer implements Machine<SrupServerInput, SrupServerOutput>, S
     this.#set({ held: held.filter((each) => each.peer !== peer) });
     for (const { topic, payload } of held.filter((each) => each.peer === peer))
       this.#received(topic, payload, now, key);
+    if (this.#party.keyOf(peer) === undefined) this.#set({ lookedUp: lookedUp(this.#state.lookedUp, peer, key) });
   }
 
   #dropHeld(isDropped: (held: HeldMessage) => boolean): void {
