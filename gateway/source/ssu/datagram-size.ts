@@ -1,6 +1,7 @@
 import type { Stateful } from "../../../emulator/kernel/machine.ts";
 import { type Instant, plus, s } from "../../../emulator/kernel/time.ts";
-import { DATAGRAM_FLOOR, SSU_DEFAULTS } from "./ssu-config.ts";
+import { DATAGRAM_FLOOR } from "./packet-options.ts";
+import { SSU_DEFAULTS } from "./ssu-config.ts";
 
 export interface DatagramSizeState {
   readonly now: number;
@@ -37,9 +38,13 @@ export class DatagramSize implements Stateful<DatagramSizeState> {
     const { raiseAt } = this.#is;
     if (timeouts >= TIMEOUTS) {
       const step = STEPS.find((size) => size < this.#is.now);
-      if (step === undefined) return false;
-      this.#is = { now: step, raiseAt: plus(now, RAISE_AFTER) };
-      return true;
+      if (step !== undefined) {
+        this.#is = { now: step, raiseAt: plus(now, RAISE_AFTER) };
+        return true;
+      }
+      // No time to try more: the deadline must not stay behind.
+      if (raiseAt !== undefined && now >= raiseAt) this.#is = { ...this.#is, raiseAt: plus(now, RAISE_AFTER) };
+      return false;
     }
     if (raiseAt === undefined || now < raiseAt) return false;
     this.#is = { now: this.#settled, raiseAt: undefined };

@@ -8,7 +8,7 @@ import { type DecodedPacket, decodePacket, destinationOf, encodePacket, PacketFl
 import { encodeOptions, type PacketOptions, Security } from "./packet-options.ts";
 import { SsuSession } from "./session.ts";
 import type { SessionInput, SessionOutput } from "./session-io.ts";
-import { DATAGRAM_FLOOR, HANDSHAKE_BUFFER, type SsuConfig, SYN_LENGTH_MIN } from "./ssu-config.ts";
+import { HANDSHAKE_BUFFER, type SsuConfig, SYN_LENGTH_MIN } from "./ssu-config.ts";
 import type { SsuCrypto } from "./ssu-crypto.ts";
 import { TicketIssuer } from "./tickets.ts";
 
@@ -178,7 +178,7 @@ export class SsuListener implements Machine<ListenerInput, ListenerOutput> {
 
   #answerSyn(syn: DecodedPacket, from: string, now: Instant): void {
     const { sourceId, maxDatagram, security } = syn.options;
-    if (sourceId === undefined || maxDatagram === undefined || security === undefined || maxDatagram < DATAGRAM_FLOOR) {
+    if (sourceId === undefined || maxDatagram === undefined || security === undefined) {
       this.#drop("options");
       return;
     }

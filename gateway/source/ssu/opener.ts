@@ -3,7 +3,7 @@ import { type Duration, type Instant, plus } from "../../../emulator/kernel/time
 import type { ConnectionFailure, DropReason, Opening } from "./connection-state.ts";
 import { type DecodedPacket, decodePacket, encodePacket, PACKET_HEADER_LENGTH, PacketFlag } from "./packet.ts";
 import { OPTION_HEADER_LENGTH, optionsLength, Security } from "./packet-options.ts";
-import { DATAGRAM_FLOOR, type SsuConfig, SYN_LENGTH_MIN } from "./ssu-config.ts";
+import { type SsuConfig, SYN_LENGTH_MIN } from "./ssu-config.ts";
 import type { SsuCrypto } from "./ssu-crypto.ts";
 
 export type OpenerOutput =
@@ -132,7 +132,7 @@ export class Opener implements Machine<Uint8Array, OpenerOutput>, Stateful<Opene
   /** A server that gives less than what we insist on is no server of ours: there is no second try with less. */
   #synAck({ options, seq, window, rawOptions }: DecodedPacket, now: Instant): void {
     const { sourceId, maxDatagram, security, cookie } = options;
-    if (sourceId === undefined || maxDatagram === undefined || security === undefined || maxDatagram < DATAGRAM_FLOOR) {
+    if (sourceId === undefined || maxDatagram === undefined || security === undefined) {
       this.#drop("options");
       return;
     }

@@ -26,6 +26,10 @@ export interface PacketOptions {
   readonly reason?: number;
 }
 
+/** Datagrams are never made smaller than that: 576 bytes of IPv4 without its headers. */
+export const DATAGRAM_FLOOR = 548;
+/** The largest payload of a UDP datagram over IPv4. */
+export const DATAGRAM_MAX = 65_507;
 export const OPTION_HEADER_LENGTH = 3;
 const SACK_BLOCK_LENGTH = 16;
 export const SACK_BLOCKS_MAX = 4;
@@ -113,7 +117,7 @@ function readOption(into: Writable<PacketOptions>, type: number, view: DataView,
     case OptionType.MaxDatagram:
       if (size !== 2) return false;
       into.maxDatagram = view.getUint16(at);
-      return true;
+      return into.maxDatagram >= DATAGRAM_FLOOR && into.maxDatagram <= DATAGRAM_MAX;
     case OptionType.Security:
       if (size !== 1 || view.getUint8(at) > Security.SecurePreferred) return false;
       into.security = view.getUint8(at) as Security;

@@ -6,8 +6,6 @@ import { decodeOptions, encodeOptions, type PacketOptions } from "./packet-optio
 const SSU_VERSION = 1;
 export const PACKET_HEADER_LENGTH = 40;
 export const AUTH_TAG_LENGTH = 16;
-/** The largest UDP payload of IPv4, bytes. */
-export const DATAGRAM_MAX = 65_507;
 
 /** What a packet is about, named as in TCP; `Auth`: a tag follows the payload. */
 export const PacketFlag = { Fin: 0x01, Syn: 0x02, Rst: 0x04, Ack: 0x10, Auth: 0x80 } as const;

@@ -24,7 +24,7 @@ export interface ScoreboardState {
 
 /** What an acknowledgement told. */
 export interface Delivery {
-  /** The round trip of a segment that was sent once only; undefined when there was none. */
+  /** The round trip of a segment that was sent once only; undefined when there was none, or nobody can tell when it came. */
   readonly rtt: Duration | undefined;
   readonly newlySacked: boolean;
 }
@@ -85,8 +85,10 @@ export class Scoreboard implements Stateful<ScoreboardState> {
   acknowledge(ack: number, sack: readonly SackBlock[], now: Instant, rttMin: Duration | undefined): Delivery {
     let latest: SentSegment | undefined;
     let newlySacked = false;
+    let filled = false;
     const came = (segment: SentSegment): void => {
       if (segment.sacked) return;
+      filled ||= segment.resent;
       if (!segment.resent || now - segment.sentAt >= (rttMin ?? 0)) {
         this.#delivered = Math.max(this.#delivered, segment.order);
       }
@@ -103,13 +105,15 @@ export class Scoreboard implements Stateful<ScoreboardState> {
     for (const block of sack) {
       for (const [index, segment] of this.#segments.entries()) {
         if (segment.start >= block.end) break;
-        if (segment.sacked || segment.start < block.start || segment.end > block.end) continue;
+        if (!isNewsOf(block, segment)) continue;
         came(segment);
         this.#segments[index] = { ...segment, sacked: true, lost: false };
         newlySacked = true;
       }
     }
-    return { rtt: latest === undefined ? undefined : ((now - latest.sentAt) as Duration), newlySacked };
+    // What was sent once and acknowledged together with what was sent again may have come long ago, behind the hole.
+    const rtt = latest === undefined || filled ? undefined : ((now - latest.sentAt) as Duration);
+    return { rtt, newlySacked };
   }
 
   /** Takes for lost what was sent well before something that has come. @returns the first one that was found now */
@@ -145,3 +149,7 @@ export class Scoreboard implements Stateful<ScoreboardState> {
     this.#delivered = delivered;
   }
 }
+
+/** A block tells of a segment as a whole, and for the first time. */
+const isNewsOf = (block: SackBlock, { sacked, start, end }: SentSegment): boolean =>
+  !sacked && start >= block.start && end <= block.end;

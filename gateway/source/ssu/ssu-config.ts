@@ -1,6 +1,6 @@
 import { UsageError } from "../../../emulator/kernel/errors.ts";
 import { type Duration, ms, s } from "../../../emulator/kernel/time.ts";
-import { DATAGRAM_MAX } from "./packet.ts";
+import { DATAGRAM_FLOOR, DATAGRAM_MAX } from "./packet-options.ts";
 
 /** How one side of a connection behaves. Each value that is not given is that of {@link SSU_DEFAULTS}. */
 export interface SsuConfig {
@@ -42,8 +42,6 @@ export const SSU_DEFAULTS: SsuConfig = {
   handshakeTimeout: s(10),
 };
 
-/** Datagrams are never made smaller than that: 576 bytes of IPv4 without its headers. */
-export const DATAGRAM_FLOOR = 548;
 /** A SYN is padded up to that, so that no answer to it is longer than it. */
 export const SYN_LENGTH_MIN = 256;
 /** What a server takes from a client before the secure handshake ends, bytes of the stream. */

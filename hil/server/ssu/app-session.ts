@@ -1,3 +1,4 @@
+import { InvariantError, UsageError } from "../../../emulator/kernel/errors.ts";
 import {
   AppError,
   type AppFrame,
@@ -10,7 +11,7 @@ import {
 } from "../../../gateway/source/ssu/app-frames.ts";
 import { isFileName } from "../../../gateway/source/ssu/file-name.ts";
 import { type ChatMember, type ChatRoom, isNick, isSayable, REPORTER } from "./chat-room.ts";
-import type { FileStore, OpenFile, Upload } from "./file-store.ts";
+import { type FileStore, type OpenFile, receivedName, type Upload } from "./file-store.ts";
 
 /** What a client has done, for those who watch. */
 export type AppEvent =
@@ -115,7 +116,7 @@ export class AppSession {
       else this.#backlog[0] = first.subarray(data.length);
       return data;
     }
-    const data = this.#work.name === "sending" ? this.#takeFile(lengthMax) : undefined;
+    const data = this.#work.name === "sending" ? this.#fromStore(() => this.#takeFile(lengthMax)) : undefined;
     if (data === undefined) this.#readOn();
     return data ?? (this.#backlog.length > 0 ? this.take(lengthMax) : undefined);
   }
@@ -148,9 +149,26 @@ export class AppSession {
     } else if (this.#early && !EARLY.includes(frame.type)) {
       this.#giveUp(AppError.NotEarly, `"${frame.type}" can't be asked in early data`);
     } else if (this.#work.name === "receiving") {
-      this.#uploadFrame(frame, this.#work);
+      const work = this.#work;
+      this.#fromStore(() => this.#uploadFrame(frame, work));
     } else {
-      this.#request(frame);
+      this.#fromStore(() => this.#request(frame));
+    }
+  }
+
+  /** A disk may fail at any time: that ends this client's stream, and nobody else's. */
+  #fromStore<Result>(action: () => Result): Result | undefined {
+    try {
+      return action();
+    } catch (error) {
+      if (
+        error instanceof InvariantError ||
+        error instanceof UsageError ||
+        !(error instanceof Error && "code" in error)
+      )
+        throw error;
+      this.#giveUp(AppError.StorageFailed, "the file can't be stored or read");
+      return undefined;
     }
   }
 
@@ -276,8 +294,8 @@ export class AppSession {
       this.#refuse(AppError.NotAllowed, "files are not taken here");
       return;
     }
-    if (!isFileName(name)) {
-      this.#refuse(AppError.BadName, "that is no name of a file");
+    if (!isFileName(name) || !isFileName(receivedName(name))) {
+      this.#refuse(AppError.BadName, "that is no name of a file, or too long for one that is sent");
       return;
     }
     if (size > uploadMax) {
@@ -285,13 +303,7 @@ export class AppSession {
       return;
     }
     const facts = { name, size, digest: digest.slice() };
-    let upload: Upload | undefined;
-    try {
-      upload = store.receive(facts);
-    } catch {
-      this.#refuse(AppError.StorageFailed, "the file can't be kept");
-      return;
-    }
+    const upload = store.receive(facts);
     if (upload === undefined) {
       this.#refuse(AppError.Busy, "this very file is being sent already");
       return;
@@ -302,11 +314,7 @@ export class AppSession {
 
   #uploadFrame(frame: AppFrame, work: Extract<Work, { name: "receiving" }>): void {
     if (frame.type === "data" && work.at + frame.data.length <= work.facts.size) {
-      try {
-        work.upload.write(frame.data);
-      } catch {
-        this.#giveUp(AppError.StorageFailed, "the file can't be kept");
-      }
+      work.upload.write(frame.data);
       work.at += frame.data.length;
       return;
     }

@@ -13,6 +13,7 @@ import {
   writeSync,
 } from "node:fs";
 import { join } from "node:path";
+import { LinkError } from "../../../emulator/kernel/errors.ts";
 import type { FileFacts } from "../../../gateway/source/ssu/app-frames.ts";
 import { isFileName } from "../../../gateway/source/ssu/file-name.ts";
 
@@ -38,12 +39,12 @@ export interface Upload {
   close(): void;
 }
 
-/** What a server has to give, and where it keeps what it is given. Every call is synchronous. */
+/** What a server has to give, and where it keeps what it is given. Every call is synchronous, and throws when the disk fails. */
 export interface FileStore {
   list(): FileFacts[];
   /** @returns undefined for a name that there is no file of */
   open(name: string): OpenFile | undefined;
-  /** @returns undefined when this very file is being sent already */
+  /** @returns undefined when this very file is being sent already, and its sender was heard just now */
   receive(facts: FileFacts): Upload | undefined;
 }
 
@@ -51,11 +52,18 @@ const PART_PREFIX = ".ssu-part-";
 const PARTS_MAX = 16;
 /** What nobody has gone on with for that long is thrown away. */
 const PART_LIFETIME_MS = 24 * 3_600_000;
+/** Who sends a file and was not heard for that long has gone, more likely than not: another one may go on with it. */
+const SILENT_MS = 5000;
 const HASH_PIECE = 1 << 20;
 const RECEIVED_PREFIX = "received_";
 
 /** Where an upload of that name is kept. */
-const receivedName = (name: string): string => `${RECEIVED_PREFIX}${name}`;
+export const receivedName = (name: string): string => `${RECEIVED_PREFIX}${name}`;
+
+interface Receiving {
+  heardAt: number;
+  readonly leave: () => void;
+}
 
 /**
  * The plain files of one folder, by their names; not what is in folders below, behind links, or hidden. Uploads come in as
@@ -64,7 +72,7 @@ const receivedName = (name: string): string => `${RECEIVED_PREFIX}${name}`;
 export class FolderStore implements FileStore {
   readonly #folder: string;
   readonly #digests = new Map<string, { readonly key: string; readonly digest: Uint8Array }>();
-  readonly #receiving = new Set<string>();
+  readonly #receiving = new Map<string, Receiving>();
 
   constructor(folder: string) {
     this.#folder = folder;
@@ -108,27 +116,39 @@ export class FolderStore implements FileStore {
 
   receive(facts: FileFacts): Upload | undefined {
     const part = `${PART_PREFIX}${Buffer.from(facts.digest).toString("hex")}-${facts.size}`;
-    if (this.#receiving.has(part)) return undefined;
+    const before = this.#receiving.get(part);
+    if (before !== undefined && performance.now() - before.heardAt < SILENT_MS) return undefined;
+    before?.leave();
     this.#forgetOldParts(part);
     const path = join(this.#folder, part);
     const flags = constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW;
     const fd = openSync(path, flags, 0o600);
-    this.#receiving.add(part);
+    let isOpen = true;
+    const leave = (): void => {
+      if (!isOpen) return;
+      isOpen = false;
+      this.#receiving.delete(part);
+      closeSync(fd);
+    };
+    const receiving: Receiving = { heardAt: performance.now(), leave };
+    this.#receiving.set(part, receiving);
     let at = Math.min(fstatSync(fd).size, facts.size);
     ftruncateSync(fd, at);
     const hash = hashOf(fd, at);
-    const leave = (): void => {
-      if (!this.#receiving.delete(part)) return;
-      closeSync(fd);
+    const mustBeOurs = (): void => {
+      if (!isOpen) throw new LinkError("SSU_UPLOAD_TAKEN_OVER", "another client goes on with this file");
+      receiving.heardAt = performance.now();
     };
     return {
       offset: at,
       write: (data) => {
+        mustBeOurs();
         writeSync(fd, data, 0, data.length, at);
         hash.update(data);
         at += data.length;
       },
       finish: () => {
+        mustBeOurs();
         leave();
         if (at !== facts.size || !hash.digest().equals(facts.digest)) {
           rmSync(path, { force: true });

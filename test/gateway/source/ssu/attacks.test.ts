@@ -272,8 +272,9 @@ describe("a cookie", () => {
   });
 });
 
-describe("an initial sequence number of 2^32 or more", () => {
-  it("is not answered, so that numbers never come near 2^53", () => {
+describe("a SYN with a number that can't be", () => {
+  /** How many of these SYNs are answered, and what became of the others. */
+  function answered(seqs: number[], sizes: number[]): unknown {
     const world = new SsuWorld({ delay: ms(5) });
     const client = world.connect({}, { loss: 1 });
     let answers = 0;
@@ -283,12 +284,22 @@ describe("an initial sequence number of 2^32 or more", () => {
         return data;
       },
     };
-    const options = { sourceId: 7n, maxDatagram: 1200, security: 0, pad: 200 } as const;
-    for (const seq of [2 ** 32, 2 ** 53 - 40, 2 ** 32 - 1]) {
-      const packet = { flags: PacketFlag.Syn, to: 0n, seq, ack: 0, window: 1, options, payload: NOTHING };
-      world.inject(encodePacket(packet), ADDRESS);
+    for (const seq of seqs) {
+      for (const maxDatagram of sizes) {
+        const options = { sourceId: 7n, maxDatagram, security: 0, pad: 200 } as const;
+        const packet = { flags: PacketFlag.Syn, to: 0n, seq, ack: 0, window: 1, options, payload: NOTHING };
+        world.inject(encodePacket(packet), ADDRESS);
+      }
     }
-    expect([world.listener.dropped.number, answers]).toEqual([2, 1]);
+    return { answers, dropped: world.listener.dropped };
+  }
+
+  it("of the first byte, 2^32 or more, is not answered, so that numbers never come near 2^53", () => {
+    expect(answered([2 ** 32, 2 ** 53 - 40, 2 ** 32 - 1], [1200])).toEqual({ answers: 1, dropped: { number: 2 } });
+  });
+
+  it("of the largest datagram is not answered: 548 to 65 507 can be", () => {
+    expect(answered([1], [547, 548, 65_507, 65_508])).toEqual({ answers: 2, dropped: { options: 2 } });
   });
 });
 
