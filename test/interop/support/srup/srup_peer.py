@@ -90,7 +90,7 @@ def parse(data):
         elif kind == "u64": m[f] = struct.unpack("<Q", take(8))[0]
     pad = b"\0\0" if m["type"] == "SYNDICATED_C2_REQUEST" else b""
     m["signed"] = head + data[start:at] + pad
-    m["rest"] = data[at:]
+    m["rest"] = data[at + len(pad):]
     return m
 
 def verify(m, public):
