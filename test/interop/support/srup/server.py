@@ -180,6 +180,7 @@ def main():
         s.send(topic, d, "ID_REQUEST")
         s.silence(0.3)
         s.send(topic, d, "JOIN_COMMAND", device_id=5)
+        s.silence(0.5)  # it asks for our key
         s.send(topic, d, "ID_REQUEST")
         s.recv("DATA", data_id=b"IDENTIFICATION_RESPONSE")
     s.seq[d] += 1 << 62
