@@ -37,7 +37,7 @@ const CONVERSIONS: ReadonlyMap<string, Conversion> = new Map<string, Conversion>
       return summaryLines(file, events);
     },
   ],
-  ["candump pcapng", ({ path, leftOut }) => pcapngOfFrames(readCandump(readPieces(path), leftOut))],
+  ["candump pcapng", ({ path }) => pcapngOfFrames(readCandump(readPieces(path)))],
   ["pcapng candump", ({ path, leftOut }) => candumpLines(readPcapng(readPieces(path), leftOut))],
 ]);
 
@@ -80,7 +80,7 @@ The format of the input is known by its first bytes, that of the output by its e
       const result = { output, format: to, bytes, leftOut };
       io.stdout.write(flagOption(args, "json") ? `${JSON.stringify(result)}\n` : `${output}: ${bytes} bytes\n`);
     }
-    if (leftOut > 0) io.stderr.write(`${leftOut} packets are not data or remote frames of CAN and were left out\n`);
+    if (leftOut > 0) io.stderr.write(`${leftOut} packets are not of CAN, or have no time, and were left out\n`);
     return ExitCode.Ok;
   },
 };

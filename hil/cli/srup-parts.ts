@@ -1,26 +1,28 @@
 import { createPrivateKey } from "node:crypto";
-import { readFileSync, writeFileSync } from "node:fs";
+import { existsSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { createInterface } from "node:readline";
 import { BenchError, UsageError } from "../../emulator/kernel/errors.ts";
 import type { SrupRequest } from "../../gateway/source/host-request.ts";
-import { isLastAnswer } from "../link/host-driver.ts";
 import { printable } from "../link/printable.ts";
 import { deviceFiles, makeRsaKey, registeredDevice } from "../link/srup/device-identity.ts";
 import { DeviceSession } from "../link/srup/device-session.ts";
 import { KeyClient } from "../link/srup/key-client.ts";
-import { SrupExchange } from "../link/srup/srup-exchange.ts";
+import { UpdateFolder } from "../link/srup/update-folder.ts";
 import { makeFolder } from "../record/claim.ts";
+import { readIfThere, writeDurably } from "../record/durable-file.ts";
+import { exclusively } from "../record/file-lock.ts";
+import { FileError } from "../record/record-error.ts";
 import { StateFile } from "../record/state-file.ts";
 import { startHttpsServer } from "../server/https/https-server.ts";
 import { startBroker } from "../server/srup/broker.ts";
-import { digestOf, eventText } from "../server/srup/c2-server.ts";
+import { type C2Server, digestOf, eventText } from "../server/srup/c2-server.ts";
 import { serverFile, startForeignServer } from "../server/srup/foreign-server.ts";
 import { serverToken, startKeyService } from "../server/srup/key-service.ts";
 import { KeyServiceState } from "../server/srup/key-service-state.ts";
 import { serverIdentity } from "../server/srup/server-identity.ts";
 import { type Command, type CommandArgs, type CommandIo, ExitCode, flagOption, textOption } from "./command.ts";
-import { deviceInput, serverInput, takeoverOf } from "./srup-words.ts";
+import { deviceInput, identitiesOf, serverInput, takeoverOf } from "./srup-words.ts";
 import { untilSignal } from "./until-signal.ts";
 import { portOf, signaturesWord } from "./words.ts";
 
@@ -30,15 +32,18 @@ export const runSrup: Command["run"] = async (args, io) => {
   const state = textOption(args, "state");
   if (state === undefined) throw new UsageError("--state DIR is missing");
   makeFolder(state);
-  if (action === "keyex") return keyExchange(args, state, io);
+  const alone = (work: () => Promise<number>): Promise<number> => exclusively(join(state, "lock"), 0, work);
+  if (action === "keyex") return alone(() => keyExchange(args, state, io));
   if (action === "token") return token(state, operand, io);
-  if (action === "server") return server(args, state, operand, io);
-  if (action === "device") return device(args, state, io);
+  if (action === "server") return alone(() => server(args, state, operand, io));
+  if (action === "device") return alone(() => device(args, state, io));
   throw new UsageError(`"${action ?? ""}" is none of keyex, token, server, device`);
 };
 
+const KEY_SERVICE = "key-service.json";
+
 const keyServiceState = (folder: string): KeyServiceState =>
-  new KeyServiceState(new StateFile(join(folder, "key-service.json")), makeRsaKey);
+  new KeyServiceState(new StateFile(join(folder, KEY_SERVICE)), makeRsaKey);
 
 const say = (io: CommandIo, line: string): void => void io.stdout.write(`${printable(line)}\n`);
 
@@ -51,11 +56,14 @@ async function keyExchange(args: CommandArgs, folder: string, io: CommandIo): Pr
   writeFileSync(join(folder, "broker.pem"), certificate);
   writeFileSync(join(folder, "ca.pem"), state.authority);
   const port = portOf(textOption(args, "port") ?? "8080");
-  const service = await startKeyService({ state, broker, host, port, onEvent: (line) => say(io, line) });
-  const brokerPort = Number(/:(\d+)$/.exec(broker)?.[1] ?? 8883);
   const own = flagOption(args, "with-broker")
-    ? await startBroker({ certificate, privateKey: key, ca: state.authority, host, port: brokerPort })
+    ? await startBroker({ certificate, privateKey: key, ca: state.authority, host, port: brokerPortOf(broker) })
     : undefined;
+  const starting = startKeyService({ state, broker, host, port, onEvent: (line) => say(io, line) });
+  const service = await starting.catch(async (error: unknown) => {
+    await own?.close();
+    throw error;
+  });
   say(io, `keyex     http://${host}:${service.port}, broker ${broker}${own === undefined ? "" : " (our own)"}`);
   await untilSignal((stop) => aborted(stop));
   await own?.close();
@@ -64,19 +72,25 @@ async function keyExchange(args: CommandArgs, folder: string, io: CommandIo): Pr
 }
 
 function brokerKey(path: string): string {
-  try {
-    return readFileSync(path, "utf8");
-  } catch {
-    const pem = makeRsaKey().export({ format: "pem", type: "pkcs8" }) as string;
-    writeFileSync(path, pem, { mode: 0o600 });
-    return pem;
-  }
+  const before = readIfThere(path);
+  if (before !== undefined) return Buffer.from(before).toString("latin1");
+  const pem = makeRsaKey().export({ format: "pem", type: "pkcs8" }) as string;
+  writeDurably(path, Buffer.from(pem));
+  return pem;
 }
 
 function token(folder: string, path: string | undefined, io: CommandIo): number {
   if (path === undefined) throw new UsageError("the server's public key is missing");
-  io.stdout.write(`${serverToken(keyServiceState(folder), readFileSync(path, "utf8"))}\n`);
+  if (!existsSync(join(folder, KEY_SERVICE))) throw new UsageError(`there is no key service in ${folder}`);
+  io.stdout.write(`${serverToken(keyServiceState(folder), readText(path))}\n`);
   return ExitCode.Ok;
+}
+
+/** @throws {FileError} FILE_UNREADABLE */
+function readText(path: string): string {
+  const data = readIfThere(path);
+  if (data === undefined) throw new FileError("FILE_UNREADABLE", `can't read ${path}: it is not there`);
+  return Buffer.from(data).toString("utf8");
 }
 
 async function server(args: CommandArgs, state: string, path: string | undefined, io: CommandIo): Promise<number> {
@@ -86,6 +100,8 @@ async function server(args: CommandArgs, state: string, path: string | undefined
   writeFileSync(join(state, "server.pub.pem"), own.keys.publicKey);
   say(io, `server    ${own.identity}, its key is ${join(state, "server.pub.pem")}`);
   const tokenFile = textOption(args, "token");
+  const data = path === undefined ? undefined : readIfThere(path);
+  if (path !== undefined && data === undefined) throw new FileError("FILE_UNREADABLE", `${path} is not there`);
   const c2 = await startForeignServer({
     state,
     keyService: keyexOf(args),
@@ -99,11 +115,10 @@ async function server(args: CommandArgs, state: string, path: string | undefined
     operator: { compare: () => new Promise(() => {}) },
     onEvent: (event) => say(io, eventText(event)),
     lost: (reason) => say(io, `broker: ${reason}`),
-    ...(tokenFile !== undefined && { token: readFileSync(tokenFile, "utf8").trim() }),
+    ...(tokenFile !== undefined && { token: readText(tokenFile).trim() }),
   });
   const files = await startHttpsServer({ host, port: portOf(textOption(args, "port") ?? "0") });
-  if (path !== undefined) {
-    const data = new Uint8Array(readFileSync(path));
+  if (path !== undefined && data !== undefined) {
     const at = `/${encodeURIComponent(basename(path))}`;
     files.publish(at, data);
     const url = `http://${name}:${files.port}${at}`;
@@ -113,12 +128,17 @@ async function server(args: CommandArgs, state: string, path: string | undefined
   await talk(io, (line) => {
     const [word, ...rest] = line.trim().split(/\s+/);
     if (word === "devices") say(io, c2.joined.join(" "));
-    else if (word === "initiate") c2.initiate(rest.length === 0 ? c2.joined : rest);
+    else if (word === "initiate") initiate(c2, rest);
     else c2.push(serverInput(line));
   });
   await c2.close();
   await files.close();
   return ExitCode.Ok;
+}
+
+function initiate(c2: C2Server, devices: readonly string[]): void {
+  if (!c2.serves) throw new UsageError("there is no file to be fetched: name one on the command line");
+  c2.initiate(devices.length === 0 ? c2.joined : identitiesOf(devices));
 }
 
 async function device(args: CommandArgs, state: string, io: CommandIo): Promise<number> {
@@ -145,46 +165,36 @@ async function device(args: CommandArgs, state: string, io: CommandIo): Promise<
   const known = await registeredDevice(files.identity, new KeyClient(url, ca), type, { signatures });
   const { server: serverId, access } = known.registration;
   say(io, `device    ${known.identity}, server ${serverId}, broker ${access.broker}`);
-  const session = new DeviceSession(request, {
+  const updates: UpdateFolder = new UpdateFolder({
+    folder: state,
+    ca,
+    bodyMax: request.bodyMax,
+    digestOf: (download) => session.digestOf({ download }),
+    tell: (input) => session.push(input),
+    installed: (path) => {
+      say(io, path === undefined ? "installs  nothing: the file is gone" : `installs  ${path}`);
+      session.report(path !== undefined);
+    },
+  });
+  const session: DeviceSession = new DeviceSession(request, {
     takeover,
+    fetched: () => updates.fetched(),
     onJoinValue: (_, value) => say(io, `shows     ${value}`),
-    onEvent: (event) => say(io, eventText(event)),
+    onEvent: (event) => {
+      say(io, eventText(event));
+      updates.said(event);
+    },
     onObserve: () => new Promise(() => {}), // decided by the word observed
   });
   await session.begin();
-  const ending = new AbortController();
-  const fetching = fetchAll(request, session, io, ending.signal);
-  await talk(io, (line) => session.push(deviceInput(line)));
-  ending.abort();
+  await talk(io, (line) => {
+    const input = deviceInput(line);
+    if (input.type === "join") void session.join(input);
+    else session.push(input);
+  });
+  await updates.close();
   await session.close();
-  await fetching;
   return ExitCode.Ok;
-}
-
-/** Each file that the server wants the device to have goes into the folder, named by its digest. */
-async function fetchAll(request: SrupRequest, session: DeviceSession, io: CommandIo, stop: AbortSignal): Promise<void> {
-  const stopped = aborted(stop).then((): undefined => undefined);
-  while (!stop.aborted) {
-    const file = await session.update(1_000);
-    if (file === undefined) continue;
-    const path = join(request.state ?? "", `${session.digestOf(file)}.bin`);
-    const exchange = new SrupExchange(request, session, { isJoined: true });
-    const parts: Uint8Array[] = [];
-    let answer = await Promise.race([exchange.next(), stopped]);
-    while (answer !== undefined && !isLastAnswer(answer)) {
-      if (answer.type === "body") parts.push(answer.data);
-      answer = await Promise.race([exchange.next(), stopped]);
-    }
-    if (answer?.type === "failed") say(io, `fetch     ${answer.code}: ${answer.reason}`);
-    if (answer?.type === "end" && parts.length > 0) installed(session, path, parts, io);
-    await exchange.abandon();
-  }
-}
-
-function installed(session: DeviceSession, path: string, parts: readonly Uint8Array[], io: CommandIo): void {
-  writeFileSync(path, Buffer.concat(parts));
-  say(io, `installs  ${path}`);
-  session.report(true);
 }
 
 /** Hands each line of standard input over until it ends or the process is told to. */
@@ -214,12 +224,15 @@ function aborted(stop: AbortSignal): Promise<void> {
 
 const addressesOf = (args: CommandArgs): { host: string; name: string; broker: string } => {
   const name = textOption(args, "name") ?? "localhost";
-  return {
-    host: textOption(args, "host") ?? "127.0.0.1",
-    name,
-    broker: textOption(args, "broker") ?? `mqtt://${name}`,
-  };
+  const broker = textOption(args, "broker") ?? `mqtt://${name}`;
+  if (!BROKER.test(broker)) throw new UsageError(`"${broker}" is no broker: mqtt://HOST[:PORT]`);
+  brokerPortOf(broker);
+  return { host: textOption(args, "host") ?? "127.0.0.1", name, broker };
 };
+
+const BROKER = /^(?:[a-z]+:\/\/)?(?:[^\s/:[\]]+|\[[\da-f:.]+\])(?::\d+)?\/?$/i;
+
+const brokerPortOf = (broker: string): number => portOf(/:(\d+)\/?$/.exec(broker)?.[1] ?? "8883");
 
 function keyexOf(args: CommandArgs): string {
   const url = textOption(args, "keyex");
@@ -229,5 +242,5 @@ function keyexOf(args: CommandArgs): string {
 
 function caOf(args: CommandArgs): string {
   const path = textOption(args, "ca");
-  return path === undefined ? "" : readFileSync(path, "utf8");
+  return path === undefined ? "" : readText(path);
 }

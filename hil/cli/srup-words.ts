@@ -8,6 +8,9 @@ import { encodeSrupValue, encodeText, type SrupValueType } from "../../gateway/s
 export const takeoverOf = (text: string): readonly string[] | "anyone" =>
   text === "anyone" ? text : text.split(",").map(id);
 
+/** @throws {UsageError} */
+export const identitiesOf = (words: readonly string[]): readonly string[] => words.map(id);
+
 type Words = readonly string[];
 
 /** What a person types to a server, and what it means. */
@@ -110,5 +113,7 @@ function bytesOfValue(words: Words): Uint8Array {
   const text = words.join(" ");
   const [, type, digits = ""] = /^(u?int(?:8|16|32|64)|float|double):(-?[\d.e+-]+)$/.exec(text) ?? [];
   if (type === undefined) return encodeText(text);
-  return encodeSrupValue(type as SrupValueType, type.endsWith("64") ? BigInt(digits) : Number(digits));
+  const isLong = type.endsWith("64") && /^-?\d+$/.test(digits);
+  if (Number.isNaN(Number(digits))) throw new UsageError(`"${digits}" is no number`);
+  return encodeSrupValue(type as SrupValueType, isLong ? BigInt(digits) : Number(digits));
 }

@@ -10,6 +10,7 @@ import {
   sequence,
   setOf,
   tagged,
+  utf8String,
 } from "./der.ts";
 
 /** A request for a certificate. (RFC 2986) */
@@ -25,16 +26,17 @@ const SHA256_WITH_RSA = "1.2.840.113549.1.1.11";
 
 /** What a SRUP device asks for: C=UK, ST=UNK, L=UNK, O=SRUP_DEVICE, CN=its identity. @param key RSA @returns PEM */
 export function makeRequest(identity: string, key: KeyObject): string {
-  const names: readonly [string, string][] = [
-    ["2.5.4.6", "UK"],
-    ["2.5.4.8", "UNK"],
-    ["2.5.4.7", "UNK"],
-    ["2.5.4.10", "SRUP_DEVICE"],
-    ["2.5.4.3", identity],
+  // a country is a PrintableString; that one has no underscore, so the others are not (RFC 5280, appendix A.1)
+  const names: readonly [string, Buffer][] = [
+    ["2.5.4.6", printableString("UK")],
+    ["2.5.4.8", utf8String("UNK")],
+    ["2.5.4.7", utf8String("UNK")],
+    ["2.5.4.10", utf8String("SRUP_DEVICE")],
+    ["2.5.4.3", utf8String(identity)],
   ];
   const info = sequence(
     integer(Buffer.of(0)),
-    sequence(...names.map(([type, text]) => setOf(sequence(objectIdentifier(type), printableString(text))))),
+    sequence(...names.map(([type, text]) => setOf(sequence(objectIdentifier(type), text)))),
     createPublicKey(key).export({ format: "der", type: "spki" }),
     tagged(0xa0),
   );

@@ -3,7 +3,7 @@ import { fromHex } from "../../emulator/wire/text.ts";
 import { type CapturedFrame, frameFault } from "./captured-frame.ts";
 import { linesOf } from "./pieces.ts";
 import { RecordError } from "./record-error.ts";
-import { ERROR_FRAME } from "./wire-frames.ts";
+import { ERROR_FRAME, errorFrameOf } from "./wire-frames.ts";
 
 const CLAUSE = "can-utils, candump -l";
 /** The digit behind "##". (linux/can.h: CANFD_BRS, CANFD_ESI) */
@@ -31,34 +31,35 @@ function frameText({ id, flags, data }: CanFrame): string {
 }
 
 /**
- * The frames of a candump log, with or without the " R" or " T" that tells the direction. Blank lines are let pass;
- * error frames are left out.
- * @param leftOut told of each error frame
+ * The frames of a candump log, with or without the " R" or " T" that tells the direction. Blank lines are let pass.
  * @throws {RecordError} at the first line that is none of these
  */
-export function* readCandump(pieces: Iterable<Uint8Array>, leftOut: () => void = () => {}): Generator<CapturedFrame> {
+export function* readCandump(pieces: Iterable<Uint8Array>): Generator<CapturedFrame> {
   let number = 0;
   for (const line of linesOf(pieces)) {
     number++;
     if (line.trim() === "") continue;
     const read = decodeLine(line);
     if (typeof read === "string") throw new RecordError("CANDUMP_MALFORMED", `line ${number}: ${read}`, CLAUSE);
-    if (read === undefined) leftOut();
-    else yield read;
+    yield read;
   }
 }
 
 const LINE = /^\((\d{1,12})\.(\d{1,9})\)\s+(\S{1,64})\s+([0-9A-Fa-f]{3}|[0-9A-Fa-f]{8})#(\S*)(?:\s+[RT])?\s*$/;
 
-/** @returns a reason when the line is wrong, undefined for an error frame */
-function decodeLine(line: string): CapturedFrame | string | undefined {
+/** @returns a reason when the line is wrong */
+function decodeLine(line: string): CapturedFrame | string {
   const [, seconds, fraction, bus, id, rest] = LINE.exec(line) ?? [];
   if (seconds === undefined || fraction === undefined || bus === undefined || id === undefined || rest === undefined) {
     return "not of the form (seconds.micros) bus id#data";
   }
   const time = BigInt(seconds) * 1_000_000_000n + BigInt(fraction.padEnd(9, "0"));
   const number = Number.parseInt(id, 16);
-  if (id.length === 8 && (number & ERROR_FRAME) !== 0) return undefined;
+  if (id.length === 8 && (number & ERROR_FRAME) !== 0) {
+    const data = fromHex(rest);
+    const frame = data === undefined ? undefined : errorFrameOf(number, data);
+    return frame === undefined ? `"${rest}" is no data of an error frame` : { time, bus, frame };
+  }
   const frame = decodeFrame(number, id.length === 8 ? CanFlag.Extended : 0, rest);
   if (typeof frame === "string") return frame;
   const fault = frameFault(frame);

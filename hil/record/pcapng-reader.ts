@@ -8,8 +8,8 @@ const BLOCK_LENGTH_MIN = 12;
 const BLOCK_LENGTH_MAX = 1 << 24;
 const NANOSECONDS_PER_SECOND = 1_000_000_000n;
 
-/** What was in a capture besides CAN frames. */
-export type LeftOut = "errorFrame" | "otherInterface" | "withoutTime";
+/** What was in a capture besides CAN frames and error frames. */
+export type LeftOut = "otherInterface" | "withoutTime";
 
 interface Interface {
   readonly linkType: number;
@@ -127,7 +127,6 @@ function decodePacket(body: DataView, { littleEndian, interfaces }: Section): Ca
     throw fault("PCAPNG_MALFORMED", `a packet of ${length} bytes in a block with ${body.byteLength - 20}`);
   }
   const decoded = decodeSocketCan(new Uint8Array(body.buffer, body.byteOffset + 20, length));
-  if (decoded.type === "errorFrame") return "errorFrame";
   if (decoded.type === "malformed") throw fault("PCAPNG_MALFORMED", `a packet of "${from.name}": ${decoded.reason}`);
   return { time: (ticks * NANOSECONDS_PER_SECOND) / from.ticksPerSecond, bus: from.name, frame: decoded.frame };
 }

@@ -1,6 +1,6 @@
 import { CanFlag, type CanFrame } from "../../emulator/wire/can-frame.ts";
 import { frameFault } from "./captured-frame.ts";
-import { ERROR_FRAME } from "./wire-frames.ts";
+import { ERROR_FRAME, errorFrameOf } from "./wire-frames.ts";
 
 /**
  * Packets of LINKTYPE_CAN_SOCKETCAN: identifier and flags (big-endian), length, FD flags, two reserved bytes, data.
@@ -27,7 +27,6 @@ export function encodeSocketCan({ id, flags, data }: CanFrame): Uint8Array {
 
 export type DecodedSocketCan =
   | { readonly type: "frame"; readonly frame: CanFrame }
-  | { readonly type: "errorFrame" }
   | { readonly type: "malformed"; readonly reason: string };
 
 /** Total. The data in the result is a copy. */
@@ -36,7 +35,6 @@ export function decodeSocketCan(packet: Uint8Array): DecodedSocketCan {
     return { type: "malformed", reason: `${packet.length} of ${HEADER_LENGTH} header bytes` };
   }
   const word = new DataView(packet.buffer, packet.byteOffset).getUint32(0);
-  if ((word & IdFlag.Error) !== 0) return { type: "errorFrame" };
   const length = packet[4] as number;
   const fd = packet[5] as number;
   const remote = (word & IdFlag.Remote) !== 0;
@@ -44,6 +42,7 @@ export function decodeSocketCan(packet: Uint8Array): DecodedSocketCan {
   if (!remote && packet.length < HEADER_LENGTH + length) {
     return { type: "malformed", reason: `${packet.length - HEADER_LENGTH} of ${length} data bytes` };
   }
+  if ((word & IdFlag.Error) !== 0) return errorFrame(word, packet.slice(HEADER_LENGTH, HEADER_LENGTH + length));
   const frame: CanFrame = {
     id: word & 0x1fff_ffff,
     flags:
@@ -56,4 +55,11 @@ export function decodeSocketCan(packet: Uint8Array): DecodedSocketCan {
   };
   const reason = frameFault(frame);
   return reason === undefined ? { type: "frame", frame } : { type: "malformed", reason };
+}
+
+function errorFrame(word: number, data: Uint8Array): DecodedSocketCan {
+  const frame = errorFrameOf(word, data);
+  return frame === undefined
+    ? { type: "malformed", reason: `${data.length} bytes in an error frame` }
+    : { type: "frame", frame };
 }

@@ -1,4 +1,4 @@
-import { closeSync, fsyncSync, openSync, readFileSync, renameSync, writeSync } from "node:fs";
+import { closeSync, fsyncSync, openSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { makeFolder } from "./claim.ts";
 import { FileError } from "./record-error.ts";
@@ -44,7 +44,8 @@ function replace(path: string, text: string): void {
     makeFolder(dirname(path));
     const file = openSync(`${path}.new`, "w", OWNER_ONLY);
     try {
-      writeSync(file, text);
+      // not writeSync, which may write less than all of it when the disk is full, and say so only by a number
+      writeFileSync(file, text);
       fsyncSync(file);
     } finally {
       closeSync(file);

@@ -3,6 +3,7 @@ import { CanFlag, type CanFrame } from "../../emulator/wire/can-frame.ts";
 
 /** Marks an error frame in the identifier, whose other bits are then classes. (linux/can.h, linux/can/error.h) */
 export const ERROR_FRAME = 0x2000_0000;
+const CLASSES = 0x1fff_ffff;
 const ErrorClass = { Protocol: 0x08, Ack: 0x20, BusError: 0x80 } as const;
 /** data[2] and data[3]; data[6] and data[7] are TEC and REC. */
 const VIOLATIONS: ReadonlyMap<string, readonly [type: number, location: number]> = new Map([
@@ -38,6 +39,12 @@ export class WireFrames {
     else flagged.add(node);
     return begins;
   }
+}
+
+/** One that was captured. @param word identifier and flags @returns undefined for more data than an error frame has */
+export function errorFrameOf(word: number, data: Uint8Array): CanFrame | undefined {
+  if (data.length > DATA_LENGTH) return undefined;
+  return { id: ERROR_FRAME + (word & CLASSES), flags: CanFlag.Extended, data };
 }
 
 function errorFrame({ kind, tec, rec }: TraceEventOf<"can.error">): CanFrame {

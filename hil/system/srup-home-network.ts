@@ -15,34 +15,53 @@ export interface HomeNetwork {
   close(): Promise<void>;
 }
 
+interface HomeOptions {
+  /** Of the foreign key service, PEM. */
+  readonly ca: string;
+  /** Of everybody at home, and of the device abroad. */
+  readonly signatures: SrupSignatures | undefined;
+  /** How many devices the foreign server is to have. */
+  readonly expected: number;
+}
+
 /**
- * Starts a home network and its syndication device, and begins syndication with the network of that server. The home
- * server then asks for an update of every device that it is told of. @param ca of the foreign key service, PEM
- * @param signatures of everybody at home, and of the device abroad
+ * Starts a home network and its syndication device, and begins syndication with the network of that server. When the list
+ * of its devices is long enough, and whole, the home server asks for an update of every one. Before that it keeps silent:
+ * the two sides of a pair share one counter, and of messages that cross one is lost.
  * @throws {LinkError} "SRUP_SYNDICATION" when it does not come about
  */
 export async function startHomeNetwork(
   foreign: SrupNetwork,
   shown: ShownValues,
-  ca: string,
-  signatures: SrupSignatures | undefined,
+  { ca, signatures, expected }: HomeOptions,
 ): Promise<HomeNetwork> {
   const begun = Promise.withResolvers<void>();
+  let count = 0;
+  let listed: readonly string[] = [];
   const home = await SrupNetwork.start({
     operator: shown.operator("honest"),
     manual: true,
     signatures,
     onEvent: (event) => {
-      if (event.type === "syndicatedDeviceCount") begun.resolve();
-      else if (event.type === "syndicatedDevice") {
-        const data = new TextEncoder().encode(event.device);
-        home.server.push({ type: "syndicatedC2Request", data, reqId: UPDATE_REQUEST });
+      if (event.type === "syndicatedDeviceCount") {
+        ({ count } = event);
+        listed = [];
+        begun.resolve();
+      } else if (event.type === "syndicatedDevice") {
+        listed = [...listed, event.device];
+        if (listed.length === count && count >= expected) requestUpdates();
       } else if (event.type === "joinEnded" && event.outcome === "accept") {
         const url = foreign.keyService.url.replace("127.0.0.1", "localhost");
         home.server.push({ type: "syndicationInit", device: event.device, url, value: "bench" });
       }
     },
   });
+  const requestUpdates = (): void => {
+    for (const device of listed) {
+      const data = new TextEncoder().encode(device);
+      home.server.push({ type: "syndicatedC2Request", data, reqId: UPDATE_REQUEST });
+    }
+  };
   const keys = new KeyClient(home.keyService.url, "");
   const device = await registeredDevice(new StateFile(), keys, "default", { signatures });
   const runner = new SyndicationRunner({

@@ -64,8 +64,12 @@ export function srupSystem(settings: SettingsOf<"srup">): UpdateSystem {
         ...(onEvent !== undefined && { onEvent: (event) => onEvent(eventText(event)) }),
       });
       const company = await startCompany(network, settings, shown, trusted);
-      observer ??= company.observer;
-      const home = settings.syndicated ? await startHomeNetwork(network, shown, trusted, signatures) : undefined;
+      observer = settings.observer ?? company.observer;
+      // the vehicle itself, and who was there before it
+      const expected = 1 + settings.others + (company.observer === undefined ? 0 : 1);
+      const home = settings.syndicated
+        ? await startHomeNetwork(network, shown, { ca: trusted, signatures, expected })
+        : undefined;
       return {
         port: network.keyService.port,
         publish({ file, signature }) {

@@ -52,8 +52,12 @@ export type SrupDeviceInput =
   /** SHA-256 of the whole file, lower-case hexadecimal. */
   | { readonly type: "downloaded"; readonly download: number; readonly digest: string }
   | { readonly type: "downloadFailed"; readonly download: number; readonly failure: DownloadFailure }
-  /** The process is another one, and what the last one was fetching is lost. */
-  | { readonly type: "restarted" }
+  /**
+   * The process is another one, and what the last one was fetching is lost; of what it had fetched, only these files are
+   * left. The server is told of those that are not, and of installations that nobody has reported, when we have joined
+   * again: until then our numbers may be behind its.
+   */
+  | { readonly type: "restarted"; readonly fetched: readonly number[] }
   | { readonly type: "resign" }
   | { readonly type: "deregister" }
   /** Of a syndication device: the message as it came from the other side, token and all. */
@@ -76,8 +80,12 @@ export type SrupDeviceOutput =
   | { readonly type: "abandon"; readonly download: number }
   /** Install what that download fetched. */
   | { readonly type: "activate"; readonly download: number; readonly token: Uint8Array }
-  /** We have another server, or none. */
-  | { readonly type: "server"; readonly server: string | undefined; readonly cause: "command" | "released" | "left" }
+  /** We have another server, or none. "join": we had none, and have asked our first one again. */
+  | {
+      readonly type: "server";
+      readonly server: string | undefined;
+      readonly cause: "command" | "released" | "left" | "join";
+    }
   /** Of a syndication device: to be passed on. */
   | { readonly type: "relay"; readonly message: SrupMessage }
   /** Of a syndication device's home side: register with that key service; without a value ours can't be read. */
@@ -101,6 +109,10 @@ export interface DeviceUpdatesState {
   readonly downloadCount: number;
   /** The fetched update of each server that may be activated: its token and download. */
   readonly open: Readonly<Record<string, { readonly token: string; readonly download: number }>>;
+  /** Tokens of what each server had activated last, until it is told how that went. */
+  readonly activated: Readonly<Record<string, string>>;
+  /** What was lost with an earlier process, and its server has not been told of. */
+  readonly owed: readonly { readonly server: string; readonly token: string; readonly status: number }[];
 }
 
 interface PendingJoin {

@@ -19,6 +19,15 @@ const FAILURE_STATUS: Readonly<Record<DownloadFailure, number>> = {
   protocol: SrupStatus.UpdateFailHttpError,
 };
 
+const EMPTY: DeviceUpdatesState = {
+  downloads: [],
+  downloadDeadline: undefined,
+  downloadCount: 0,
+  open: {},
+  activated: {},
+  owed: [],
+};
+
 interface UpdateMouth {
   say(output: SrupDeviceOutput): void;
   answer(server: string, token: Uint8Array, status: number): void;
@@ -31,7 +40,7 @@ interface UpdateMouth {
 export class DeviceUpdates implements Stateful<DeviceUpdatesState> {
   readonly #patience: Duration;
   readonly #mouth: UpdateMouth;
-  #state: DeviceUpdatesState = { downloads: [], downloadDeadline: undefined, downloadCount: 0, open: {} };
+  #state: DeviceUpdatesState = EMPTY;
 
   constructor(patience: Duration, mouth: UpdateMouth) {
     this.#patience = patience;
@@ -72,7 +81,7 @@ export class DeviceUpdates implements Stateful<DeviceUpdatesState> {
   activate(server: string, token: Uint8Array): boolean {
     const { [server]: open, ...others } = this.#state.open;
     if (open === undefined || open.token !== toHex(token)) return false;
-    this.#set({ open: others });
+    this.#set({ open: others, activated: { ...this.#state.activated, [server]: open.token } });
     this.#mouth.say({ type: "activate", download: open.download, token });
     return true;
   }
@@ -83,9 +92,37 @@ export class DeviceUpdates implements Stateful<DeviceUpdatesState> {
     this.#set({ downloads: [], downloadDeadline: undefined });
   }
 
-  /** What was under way begins again. */
-  restarted(now: Instant): void {
+  /** A server has been told that; how an activation went is told once. */
+  told(server: string, token: Uint8Array, status: number): void {
+    const { [server]: activated, ...others } = this.#state.activated;
+    const isEnd = status === SrupStatus.ActivateSuccess || status === SrupStatus.ActivateFail;
+    if (isEnd && activated === toHex(token)) this.#set({ activated: others });
+  }
+
+  /** What was under way begins again. @param fetched whose files are still there */
+  restarted(fetched: readonly number[], now: Instant): void {
+    const { open, activated, owed } = this.#state;
+    const lost = Object.entries(open).filter(([, { download }]) => !fetched.includes(download));
+    const kept = Object.entries(open).filter(([, { download }]) => fetched.includes(download));
+    this.#set({
+      open: Object.fromEntries(kept),
+      activated: {},
+      owed: [
+        ...owed,
+        ...lost.map(([server, { token }]) => ({ server, token, status: SrupStatus.UpdateFailFile })),
+        ...Object.entries(activated).map(([server, token]) => ({ server, token, status: SrupStatus.ActivateFail })),
+      ],
+    });
     for (const pending of this.#state.downloads.slice(0, 1)) this.#begin(pending, now);
+  }
+
+  /** What that server has not been told yet; nobody else asks any more. */
+  joined(server: string): void {
+    const { owed } = this.#state;
+    this.#set({ owed: [] });
+    for (const { server: of, token, status } of owed) {
+      if (of === server) this.#mouth.answer(of, fromHex(token) ?? new Uint8Array(0), status);
+    }
   }
 
   handleDeadline(now: Instant): void {
@@ -104,7 +141,7 @@ export class DeviceUpdates implements Stateful<DeviceUpdatesState> {
   }
 
   load(state: DeviceUpdatesState): void {
-    this.#state = state;
+    this.#state = { ...EMPTY, ...state };
   }
 
   #set(change: Partial<DeviceUpdatesState>): void {

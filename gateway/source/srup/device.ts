@@ -10,7 +10,7 @@ import type {
   SrupDeviceState,
 } from "./device-io.ts";
 import { DeviceUpdates } from "./device-updates.ts";
-import { type HeldMessage, heldDeadline, hold } from "./held-messages.ts";
+import { type HeldMessage, heldDeadline, heldPeers, hold } from "./held-messages.ts";
 import { deviceTopic, identityText, joinTopic } from "./identity.ts";
 import type { SrupBody } from "./message-types.ts";
 import { ASKS_KEY, numberOf, type RefusalReason, SrupParty, type SrupTools } from "./party.ts";
@@ -92,7 +92,7 @@ export class SrupDevice implements Machine<SrupDeviceInput, SrupDeviceOutput>, S
   handle(input: SrupDeviceInput, now: Instant): void {
     switch (input.type) {
       case "connected":
-        this.#outputs.push({ type: "subscribe", topic: deviceTopic(this.#party.identity) });
+        this.#connected();
         return;
       case "message":
         this.#received(input.topic, input.payload, now);
@@ -111,7 +111,7 @@ export class SrupDevice implements Machine<SrupDeviceInput, SrupDeviceOutput>, S
         this.#updates.failed(input.download, input.failure, now);
         return;
       case "restarted":
-        this.#updates.restarted(now);
+        this.#updates.restarted(input.fetched, now);
         return;
       case "observed":
         this.#observed(input.device, OBSERVED_STATUS[input.verdict]);
@@ -166,6 +166,14 @@ export class SrupDevice implements Machine<SrupDeviceInput, SrupDeviceOutput>, S
     this.#outputs.length = 0;
   }
 
+  /** Subscriptions don't outlive a connection, and questions don't outlive a process. */
+  #connected(): void {
+    const { join, held, server } = this.#state;
+    this.#outputs.push({ type: "subscribe", topic: deviceTopic(this.#party.identity) });
+    const asked = join?.stage === "key" && server !== undefined ? [server] : [];
+    for (const peer of new Set([...asked, ...heldPeers(held)])) this.#outputs.push({ type: "lookUpKey", peer });
+  }
+
   #set(change: Partial<Omit<SrupDeviceState, "party" | "updates">>): void {
     this.#state = { ...this.#state, ...change };
   }
@@ -199,6 +207,7 @@ export class SrupDevice implements Machine<SrupDeviceInput, SrupDeviceOutput>, S
         return;
       case "sendResponse":
         this.#send(peer, { type: "RESPONSE", status: input.status }, input.token);
+        this.#updates.told(peer, input.token, input.status);
     }
   }
 
@@ -333,6 +342,7 @@ export class SrupDevice implements Machine<SrupDeviceInput, SrupDeviceOutput>, S
     if (status === SrupStatus.JoinSuccess) {
       this.#set({ join: undefined });
       this.#outputs.push({ type: "joined", server });
+      this.#updates.joined(server);
     } else if (status === SrupStatus.JoinRefused || status === SrupStatus.JoinFail) {
       this.#set({ join: undefined });
       this.#notJoined(status === SrupStatus.JoinRefused ? "refused" : "failed");
@@ -351,8 +361,12 @@ export class SrupDevice implements Machine<SrupDeviceInput, SrupDeviceOutput>, S
   }
 
   #join(kind: JoinKind, observer: string | undefined, now: Instant): void {
-    const { server } = this.#state;
+    const { server = this.#config.server } = this.#state;
     if (server === undefined || this.#state.join?.stage === "key") return;
+    if (this.#state.server === undefined) {
+      this.#set({ server });
+      this.#outputs.push({ type: "server", server, cause: "join" });
+    }
     if (this.#party.keyOf(server) === undefined) {
       this.#set({ join: { kind, observer, stage: "key", deadline: plus(now, this.#patience.key) } });
       this.#outputs.push({ type: "lookUpKey", peer: server });

@@ -1,6 +1,6 @@
 import type { Duration, Instant } from "../../../emulator/kernel/time.ts";
 import type { JoinKind } from "./device-io.ts";
-import type { HeldMessages } from "./held-messages.ts";
+import type { HeldMessages, LookedUpKeys } from "./held-messages.ts";
 import type { SrupIdentity, SrupPartyState } from "./party.ts";
 import type { PeerInput, RoleOutput, SendInput } from "./role-io.ts";
 
@@ -67,7 +67,7 @@ export type SrupServerOutput =
       readonly type: "observation";
       readonly observer: string;
       readonly verdict: "valid" | "invalid" | "fail";
-      /** Undefined when we did not ask. */
+      /** Undefined when this observer was not asked, or the join that it was asked about is over. */
       readonly device: string | undefined;
     }
   /** The device is asked to fetch; its answers carry the token. */
@@ -96,6 +96,14 @@ interface PendingServerJoin {
   readonly deadline: Instant;
 }
 
+/** The observer's answer carries the token; both tokens are hexadecimal. */
+interface ServerObservation {
+  readonly observer: string;
+  readonly token: string;
+  /** That of the join which was asked about. */
+  readonly join: string | undefined;
+}
+
 export interface SyndicationState {
   /** Syndicated messages are taken, and, at the foreign server, our devices' data is passed on. */
   readonly active: boolean;
@@ -113,10 +121,11 @@ export interface SrupServerState {
   /** What the devices registered as. */
   readonly types: Readonly<Record<string, string>>;
   readonly joins: Readonly<Record<string, PendingServerJoin>>;
-  /** Which device each observation request is about, by its token; hexadecimal. */
-  readonly observations: Readonly<Record<string, string>>;
+  /** Who has been asked about the device that wants to join, by that device. */
+  readonly observations: Readonly<Record<string, ServerObservation>>;
   /** Updates that a device has been asked to fetch and has not answered, or has fetched: token by device. */
   readonly updates: Readonly<Record<string, string>>;
   readonly syndication: SyndicationState;
   readonly held: HeldMessages;
+  readonly lookedUp: LookedUpKeys;
 }

@@ -2,7 +2,7 @@ import type { Machine, Stateful } from "../../../emulator/kernel/machine.ts";
 import { earliest, type Instant, plus, s } from "../../../emulator/kernel/time.ts";
 import { fromHex, toHex } from "../../../emulator/wire/text.ts";
 import type { JoinKind } from "./device-io.ts";
-import { type HeldMessage, heldDeadline, hold } from "./held-messages.ts";
+import { type HeldMessage, heldDeadline, heldPeers, hold, lookedUp, withoutKey } from "./held-messages.ts";
 import { deviceTopic, identityText, isJoinTopic } from "./identity.ts";
 import type { SrupBody } from "./message-types.ts";
 import { ASKS_KEY, numberOf, type RefusalReason, SrupParty, type SrupTools } from "./party.ts";
@@ -63,6 +63,7 @@ const EMPTY: Omit<SrupServerState, "party" | "syndication"> = {
   observations: {},
   updates: {},
   held: [],
+  lookedUp: {},
 };
 
 /**
@@ -161,7 +162,7 @@ export class SrupServer implements Machine<SrupServerInput, SrupServerOutput>, S
   load({ party, syndication, ...state }: SrupServerState): void {
     this.#party.load(party);
     this.#syndication.load(syndication);
-    this.#state = state;
+    this.#state = { ...EMPTY, ...state };
     this.#outputs.length = 0;
   }
 
@@ -195,11 +196,12 @@ export class SrupServer implements Machine<SrupServerInput, SrupServerOutput>, S
     return encrypted;
   }
 
-  /** Subscriptions don't outlive a connection, so all are made again. */
+  /** Subscriptions don't outlive a connection, so all are made again; questions don't outlive a process. */
   #connected(): void {
     this.#outputs.push({ type: "subscribe", topic: `SRUP/servers/${this.#party.identity}/#` });
     for (const device of this.#state.joined)
       this.#outputs.push({ type: "subscribe", topic: `${deviceTopic(device)}/#` });
+    for (const peer of heldPeers(this.#state.held)) this.#outputs.push({ type: "lookUpKey", peer });
   }
 
   #received(topic: string, payload: Uint8Array, now: Instant, key?: string): void {
@@ -211,23 +213,28 @@ export class SrupServer implements Machine<SrupServerInput, SrupServerOutput>, S
         this.#outputs.push(admission);
         return;
       case "keyless":
-        this.#hold(admission.peer, admission.message, { topic, payload }, now);
+        this.#keyless(admission.peer, admission.message, { topic, payload }, now);
         return;
       case "admitted":
-        if (key !== undefined) this.#party.setKey(admission.peer, key);
+        if (key !== undefined) this.#keepKey(admission.peer, key);
         this.#admitted(admission.message, admission.peer, topic, now);
     }
   }
 
-  #hold(peer: string, message: SrupMessage, raw: { topic: string; payload: Uint8Array }, now: Instant): void {
-    if (!ASKS_KEY.server.has(message.type)) {
-      this.#refuse("unknownSender", peer);
-      return;
-    }
-    if (!isJoinTopic(raw.topic, this.#party.identity)) {
-      this.#refuse("topic", peer);
-      return;
-    }
+  #keepKey(peer: string, key: string): void {
+    this.#party.setKey(peer, key);
+    this.#set({ lookedUp: withoutKey(this.#state.lookedUp, peer) });
+  }
+
+  #keyless(peer: string, message: SrupMessage, raw: { topic: string; payload: Uint8Array }, now: Instant): void {
+    const key = this.#state.lookedUp[peer];
+    if (!ASKS_KEY.server.has(message.type)) this.#refuse("unknownSender", peer);
+    else if (!isJoinTopic(raw.topic, this.#party.identity)) this.#refuse("topic", peer);
+    else if (key !== undefined) this.#received(raw.topic, raw.payload, now, key);
+    else this.#hold(peer, raw, now);
+  }
+
+  #hold(peer: string, raw: { topic: string; payload: Uint8Array }, now: Instant): void {
     const isAsked = this.#state.held.some((each) => each.peer === peer);
     const held = hold(this.#state.held, { peer, ...raw }, this.#patience.key, now);
     if (held === undefined) {
@@ -248,6 +255,7 @@ export class SrupServer implements Machine<SrupServerInput, SrupServerOutput>, S
     this.#set({ held: held.filter((each) => each.peer !== peer) });
     for (const { topic, payload } of held.filter((each) => each.peer === peer))
       this.#received(topic, payload, now, key);
+    if (this.#party.keyOf(peer) === undefined) this.#set({ lookedUp: lookedUp(this.#state.lookedUp, peer, key) });
   }
 
   #dropHeld(isDropped: (held: HeldMessage) => boolean): void {
@@ -327,6 +335,7 @@ export class SrupServer implements Machine<SrupServerInput, SrupServerOutput>, S
       return;
     }
     this.#set({ joins });
+    this.#dropObservation(device);
     if (outcome === "accept") {
       this.#outputs.push({ type: "subscribe", topic: `${deviceTopic(device)}/#` });
       this.#set({ joined: [...this.#state.joined.filter((each) => each !== device), device] });
@@ -352,21 +361,45 @@ export class SrupServer implements Machine<SrupServerInput, SrupServerOutput>, S
   }
 
   #askObserver(observer: string, device: string, value: string): void {
-    if (Object.keys(this.#state.observations).length >= PENDING_MAX) this.#set({ observations: {} });
+    const { joins, observations } = this.#state;
+    if (observations[device] === undefined && Object.keys(observations).length >= PENDING_MAX) {
+      this.#nothingFor(observer, "OBSERVATION_REQUEST");
+      return;
+    }
     const encrypted = this.#seal(observer, value, "OBSERVATION_REQUEST");
     if (encrypted === undefined) return;
     const joiningDeviceId = numberOf(device);
     const token = this.#send(observer, { type: "OBSERVATION_REQUEST", joiningDeviceId, encrypted });
-    if (token !== undefined) this.#set({ observations: { ...this.#state.observations, [toHex(token)]: device } });
+    if (token === undefined) return;
+    const asked = { observer, token: toHex(token), join: joins[device]?.token };
+    this.#set({ observations: { ...observations, [device]: asked } });
+  }
+
+  /** Whom the verdict is about. The token can be read by anybody at the broker, so it counts only from who was asked. */
+  #observedBy(observer: string, token: string): string | undefined {
+    const { joins, observations } = this.#state;
+    const [device, asked] =
+      Object.entries(observations).find(([, each]) => each.observer === observer && each.token === token) ?? [];
+    if (device === undefined || asked === undefined) return undefined;
+    this.#dropObservation(device);
+    return asked.join === joins[device]?.token ? device : undefined;
+  }
+
+  #dropObservation(device: string): void {
+    const { [device]: _, ...observations } = this.#state.observations;
+    this.#set({ observations });
   }
 
   #response(status: number, token: Uint8Array, peer: string): void {
     this.#outputs.push({ type: "response", peer, status, token });
     const verdict = VERDICTS.get(status);
     if (verdict !== undefined) {
-      const { [toHex(token)]: device, ...observations } = this.#state.observations;
-      this.#set({ observations });
-      this.#outputs.push({ type: "observation", observer: peer, verdict, device });
+      this.#outputs.push({
+        type: "observation",
+        observer: peer,
+        verdict,
+        device: this.#observedBy(peer, toHex(token)),
+      });
     } else if (status === SrupStatus.UpdateSuccess) {
       this.#outputs.push({ type: "updateReady", device: peer, token, isOurs: this.#isUpdate(peer, token) });
     } else if (status >= SrupStatus.UpdateFailHttpError) {

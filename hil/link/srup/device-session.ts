@@ -28,6 +28,8 @@ export interface SessionTools {
   readonly onEvent?: (event: ToldOutput<SrupDeviceOutput>) => void;
   /** Servers that may take the device from its own one by command; none if left out. */
   readonly takeover?: SrupDeviceConfig["takeover"];
+  /** The downloads whose files an earlier process has left; none if left out. */
+  readonly fetched?: () => readonly number[];
   /** Who confirms observed joins, where the request does not say. */
   readonly observer?: () => string | undefined;
 }
@@ -60,6 +62,9 @@ export class DeviceSession {
   #join: JoinEnd | undefined;
   /** The server has taken our last request to join, or it has ended. */
   #isAnswered = false;
+  /** How often we were told to join; only the last time counts. */
+  #joins = 0;
+  #isClosed = false;
   #pending: PendingFile | undefined;
   #activated: Uint8Array | undefined;
   /** What of the pending file has come, piece by piece. */
@@ -85,16 +90,26 @@ export class DeviceSession {
   /** Registers, connects and joins, as far as that is not done yet. @throws {LinkError} when it can't register */
   async joined(): Promise<JoinEnd> {
     if (this.#join === "joined") return "joined";
-    const runner = this.#runner ?? (await this.#start());
+    if (this.#runner === undefined) await this.#start();
+    const { join: kind, observer = this.#tools.observer?.() ?? "" } = this.#request;
+    return this.join(kind === "observed" ? { type: "join", kind, observer } : { type: "join", kind });
+  }
+
+  /** Asks until there is an answer. After {@link begin}. @throws {UsageError} for an observer that is no identity */
+  async join(input: SrupDeviceInput & { type: "join" }): Promise<JoinEnd> {
+    const turn = ++this.#joins;
+    const isOver = (): boolean => this.#isAnswered || turn !== this.#joins || this.#isClosed;
     this.#join = undefined;
     this.#isAnswered = false;
-    const { join: kind, observer = this.#tools.observer?.() ?? "", patienceMs } = this.#request;
-    const deadline = performance.now() + patienceMs;
-    for (let pauseMs = JOIN_AGAIN_MS; !this.#isAnswered && performance.now() < deadline; pauseMs *= 2) {
-      runner.push(kind === "observed" ? { type: "join", kind, observer } : { type: "join", kind });
-      await this.#until(() => this.#isAnswered, Math.min(pauseMs, deadline - performance.now()));
+    const deadline = performance.now() + this.#request.patienceMs;
+    for (let pauseMs = JOIN_AGAIN_MS; !isOver() && performance.now() < deadline; pauseMs *= 2) {
+      this.push(input);
+      await this.#until(isOver, Math.min(pauseMs, deadline - performance.now()));
     }
-    await this.#until(() => this.#join !== undefined, deadline - performance.now());
+    await this.#until(
+      () => this.#join !== undefined || turn !== this.#joins || this.#isClosed,
+      deadline - performance.now(),
+    );
     return this.#join ?? "timeout";
   }
 
@@ -115,7 +130,7 @@ export class DeviceSession {
   }
 
   /** The SHA-256 that the server's message names for the pending file, lower-case hexadecimal. */
-  digestOf({ download }: PendingFile): string {
+  digestOf({ download }: Pick<PendingFile, "download">): string {
     const { downloads } = this.#state().updates;
     return downloads.find((each) => each.download === download)?.digest ?? "";
   }
@@ -152,6 +167,7 @@ export class DeviceSession {
   }
 
   async close(): Promise<void> {
+    this.#isClosed = true;
     for (const wake of this.#waiting) wake();
     await this.#runner?.close();
   }
@@ -193,12 +209,11 @@ export class DeviceSession {
     });
     this.#runner = runner;
     await promise.finally(() => clearTimeout(timer));
-    if (!isNew) runner.push({ type: "restarted" });
+    if (!isNew) runner.push({ type: "restarted", fetched: this.#tools.fetched?.() ?? [] });
     return runner;
   }
 
   #said(output: ToldOutput<SrupDeviceOutput>): void {
-    this.#tools.onEvent?.(output);
     if (output.type === "joined" || output.type === "notJoined" || output.type === "joinValue") this.#isAnswered = true;
     if (output.type === "joined") this.#join = "joined";
     else if (output.type === "notJoined") this.#join = output.outcome;
@@ -208,6 +223,7 @@ export class DeviceSession {
     else if (output.type === "activate") this.#activated = output.token;
     else if (output.type === "observe") this.#observe(output.device, output.value);
     else if (output.type === "server" && output.server === undefined) this.#join = undefined;
+    this.#tools.onEvent?.(output);
     for (const wake of this.#waiting) wake();
   }
 

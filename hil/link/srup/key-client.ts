@@ -75,10 +75,14 @@ export class KeyClient {
     return { certificate, privateKey: accessKey, ca };
   }
 
+  /** Whether a server is registered. @throws {LinkError} when the service can't be reached */
+  async knows(identity: string): Promise<boolean> {
+    return (await this.#call("GET", `c2_check/${identity}`)).status === 200;
+  }
+
   /** Of a server; known already is as good. @param token what the service signed over the key, base64 @throws {LinkError} */
   async registerServer(identity: string, publicKey: string, token: string): Promise<void> {
-    const { status } = await this.#call("GET", `c2_check/${identity}`);
-    if (status === 200) return;
+    if (await this.knows(identity)) return;
     const asked = { identity, key: registrationKey(publicKey), signature: token };
     await this.#post("c2/", asked, 201, undefined);
   }

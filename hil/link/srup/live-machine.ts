@@ -52,9 +52,8 @@ export class LiveMachine<Input, Output> {
   #drain(): void {
     const outputs: Output[] = [];
     for (let output = this.#machine.poll(); output !== undefined; output = this.#machine.poll()) outputs.push(output);
-    if (outputs.length > 0) {
-      this.#store.write({ origin: this.#origin, state: this.#machine.save() } satisfies Saved);
-    }
+    // said or not: a message that nothing follows from moves a counter too
+    this.#store.write({ origin: this.#origin, state: this.#machine.save() } satisfies Saved);
     for (const output of outputs) this.#said(output);
     this.#arm();
   }

@@ -4,10 +4,9 @@ import type { HostAnswer, SrupRequest } from "../../../gateway/source/host-reque
 import { HttpExchange } from "../http-exchange.ts";
 import { failureOf, hostFailed } from "../http-failure.ts";
 import type { DeviceSession, JoinEnd, PendingFile } from "./device-session.ts";
+import { FILE_TIMEOUTS, type Got, getFollowing } from "./file-fetch.ts";
 
-const REDIRECTS_MAX = 5;
 const SIGNATURE_MAX = 8 * 1024;
-const TIMEOUTS = { headMs: 10_000, idleMs: 30_000 };
 
 const NOT_JOINED: Readonly<Record<Exclude<JoinEnd, "joined">, readonly [code: string, reason: string]>> = {
   refused: ["HOST_PEER", "the server refused the join; it may be tried again"],
@@ -21,14 +20,11 @@ const NOT_JOINED: Readonly<Record<Exclude<JoinEnd, "joined">, readonly [code: st
 export class SrupExchange {
   readonly #request: SrupRequest;
   readonly #session: DeviceSession;
-  readonly #isJoined: boolean;
   readonly #answers: AsyncGenerator<HostAnswer, void>;
   readonly #abandoned = Promise.withResolvers<HostAnswer>();
   #http: HttpExchange | undefined;
 
-  /** @param isJoined what the session does about joins is nothing of this exchange's */
-  constructor(request: SrupRequest, session: DeviceSession, { isJoined = false } = {}) {
-    this.#isJoined = isJoined;
+  constructor(request: SrupRequest, session: DeviceSession) {
     this.#request = request;
     this.#session = session;
     this.#answers = this.#run();
@@ -55,7 +51,7 @@ export class SrupExchange {
       yield { type: "head", status: 200, headers: {} };
       return;
     }
-    const joined = this.#isJoined ? "joined" : await this.#session.joined();
+    const joined = await this.#session.joined();
     if (joined !== "joined") {
       const [code, reason] = NOT_JOINED[joined];
       yield hostFailed(code, reason);
@@ -77,24 +73,21 @@ export class SrupExchange {
     let file: PendingFile | undefined = first;
     while (file !== undefined) {
       const from = this.#goesOnAt(file);
-      const http: HttpExchange | HostAnswer = await this.#get(file.url, from);
-      if (!(http instanceof HttpExchange)) {
-        yield http;
+      const got = await getFollowing(file.url, (url) => this.#begin(url, from, this.#request.bodyMax));
+      if (got.type === "failed") {
+        yield got;
         return;
       }
-      const head = this.#head as HostAnswer & { type: "head" };
-      if (head.status < 400) {
-        yield* this.#transfer(file, http, head, from);
+      if (got.head.status < 400) {
+        yield* this.#transfer(file, got, from);
         return;
       }
-      await http.abandon();
+      await got.http.abandon();
       this.#session.failed(file, "status");
       file = await this.#session.update(this.#request.waitMs);
     }
     yield { type: "head", status: 404, headers: { reason: "the file is not there any more" } };
   }
-
-  #head: HostAnswer | undefined;
 
   /** The bytes from there on are missing, of those that this session has fetched of this very content. */
   #goesOnAt(file: PendingFile): number {
@@ -103,36 +96,20 @@ export class SrupExchange {
     return resume !== undefined && resume.of === this.#session.digestOf(file) && resume.from <= held ? resume.from : 0;
   }
 
-  /** Follows redirections up to the head of an answer. @returns a failure, when there is none */
-  async #get(url: string, from: number): Promise<HttpExchange | HostAnswer> {
-    let there = url;
-    for (let redirects = 0; redirects <= REDIRECTS_MAX; redirects++) {
-      const http = this.#begin(there, from, this.#request.bodyMax);
-      const head = await http.next();
-      if (head.type !== "head") return head;
-      const { location } = head.headers;
-      if (head.status < 300 || head.status >= 400 || location === undefined) {
-        this.#head = head;
-        return http;
-      }
-      await http.abandon();
-      there = new URL(location, there).href;
-    }
-    return hostFailed("HOST_PROTOCOL", "the file server sends us round in circles");
-  }
-
   #begin(url: string, from: number, bodyMax: number): HttpExchange {
     const headers: Record<string, string> = from > 0 ? { range: `bytes=${from}-` } : {};
     const { ca } = this.#request;
-    const http = new HttpExchange({ kind: "http", method: "GET", url, headers, ca, tlsMin: "1.2", bodyMax }, TIMEOUTS);
+    const http = new HttpExchange(
+      { kind: "http", method: "GET", url, headers, ca, tlsMin: "1.2", bodyMax },
+      FILE_TIMEOUTS,
+    );
     this.#http = http;
     return http;
   }
 
   async *#transfer(
     file: PendingFile,
-    http: HttpExchange,
-    { status, headers }: HostAnswer & { type: "head" },
+    { http, head: { status, headers } }: Got,
     asked: number,
   ): AsyncGenerator<HostAnswer, void> {
     const from = status === 206 ? asked : 0;

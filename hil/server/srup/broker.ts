@@ -26,13 +26,14 @@ export interface Broker {
 const PACKET_MAX = 70_000;
 
 /**
- * A client is let in as the identity that its certificate names, and may publish and subscribe as any party of SRUP does:
- * who may say what is decided by signatures, not here. @throws {LinkError} "LINK_REFUSED" when the port can't be had
+ * A client that calls itself a party of SRUP must have the certificate of that party, or it could push the true one off the
+ * broker. Every client may publish and subscribe as any party does: who may say what is decided by signatures, not here. @throws {LinkError} "LINK_REFUSED" when the port can't be had
  */
 export async function startBroker(options: BrokerOptions): Promise<Broker> {
   const { certificate, privateKey, ca, host = "127.0.0.1", port = 0 } = options;
   const broker = await Aedes.createBroker({
     queueLimit: 1_000,
+    authenticate: (client, _name, _password, done) => done(null, isWhoItSays(client.conn, client.id)),
     authorizePublish: (_, packet, done) => {
       const isOurs = packet.topic.startsWith("SRUP/") && !packet.retain && packet.payload.length <= PACKET_MAX;
       done(isOurs ? null : new Error("no topic of SRUP"));
@@ -69,4 +70,10 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
       await closed;
     },
   };
+}
+
+/** By the certificate, for names such as "SRUP Client: 1a2b"; other names are nobody's. */
+function isWhoItSays(connection: unknown, name: string): boolean {
+  const [, identity] = /^SRUP Client: (.*)$/s.exec(name) ?? [];
+  return identity === undefined || (connection as TLSSocket).getPeerCertificate().subject?.CN === identity;
 }

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { SrupServer } from "../../../gateway/source/srup/server.ts";
 import type { SrupServerInput, SrupServerOutput } from "../../../gateway/source/srup/server-io.ts";
-import { type SrupStatus, srupStatusText } from "../../../gateway/source/srup/status.ts";
+import { SrupStatus, srupStatusText } from "../../../gateway/source/srup/status.ts";
 import { nodeSrupCrypto } from "../../crypto/srup-crypto.ts";
 import { systemRandom } from "../../link/srup/device-identity.ts";
 import type { BrokerAccess } from "../../link/srup/mqtt-link.ts";
@@ -107,6 +107,11 @@ export class C2Server {
     for (const device of this.joined) this.#offer(device);
   }
 
+  /** Whether there is a file for devices. */
+  get serves(): boolean {
+    return this.#file !== undefined;
+  }
+
   /** Has a device fetch what is served, whatever it has. */
   initiate(devices: readonly string[]): void {
     const file = this.#file;
@@ -131,6 +136,8 @@ export class C2Server {
     else if (event.type === "joinValue") this.#compare(event.device, event.value);
     else if (event.type === "joinEnded" && event.outcome === "accept") this.#joined(event.device);
     else if (event.type === "updateReady" && event.isOurs) this.#ready(event.device, event.token);
+    else if (event.type === "updateFailed") this.#undone(event.device);
+    else if (event.type === "response" && event.status === SrupStatus.ActivateFail) this.#undone(event.peer);
     else if (event.type === "lookUpType") this.#lookUpType(event.peer);
     else if (event.type === "observation") this.#observed(event.device, event.verdict);
     else if (event.type === "syndicationRequested") this.#syndicate(event.device);
@@ -150,9 +157,19 @@ export class C2Server {
   }
 
   #joinRequested({ device, kind, observer }: SrupServerEvent & { type: "joinRequested" }): void {
+    this.#observers.delete(device);
+    if (observer !== undefined && !this.#mayObserve(observer, device)) {
+      this.push({ type: "endJoin", device, outcome: "fail" });
+      return;
+    }
     if (observer !== undefined) this.#observers.set(device, observer);
     if (kind === "simple") this.#decide(device, "");
     else this.push({ type: "sendJoinValue", device });
+  }
+
+  /** A device that we know, and another one than the one it confirms. */
+  #mayObserve(observer: string, device: string): boolean {
+    return observer !== device && this.joined.includes(observer);
   }
 
   #observed(device: string | undefined, verdict: keyof typeof VERDICTS): void {
@@ -203,11 +220,19 @@ export class C2Server {
   }
 
   #activate(device: string, token: Uint8Array): void {
-    if (this.#file !== undefined) {
-      this.#done = { ...this.#done, [device]: this.#file.digest };
-      this.#options.devices.write(this.#done);
-    }
+    // before it is noted: after a crash between the two it is offered again, and otherwise never would be
     this.push({ type: "activate", device, token });
+    if (this.#file === undefined) return;
+    this.#done = { ...this.#done, [device]: this.#file.digest };
+    this.#options.devices.write(this.#done);
+  }
+
+  /** It did not come to an end there: the device is offered it again when it joins again. */
+  #undone(device: string): void {
+    const { [device]: before, ...others } = this.#done;
+    if (before === undefined) return;
+    this.#done = others;
+    this.#options.devices.write(this.#done);
   }
 
   #later(act: () => void): void {

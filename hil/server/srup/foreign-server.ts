@@ -38,7 +38,7 @@ export async function startForeignServer(options: ForeignServerOptions): Promise
   const { state, keyService, broker, token, ca, signatures } = options;
   const { identity, keys } = serverIdentity(serverFile(state), { signatures });
   const service = new KeyClient(keyService, ca);
-  if ((await service.key(identity)) === undefined) {
+  if (!(await service.knows(identity))) {
     if (token === undefined)
       throw new LinkError("SRUP_TOKEN", "the key service does not know this server: a token is needed");
     await service.registerServer(identity, keys.publicKey, token);

@@ -66,7 +66,7 @@ describe("otabench convert", () => {
     const { leftOut, ...rest } = JSON.parse(out) as { leftOut: number };
     expect(rest).toEqual({ output: file("c.log"), format: "candump", bytes: candump.length });
     expect(leftOut).toBe(50);
-    expect(err).toBe(`${leftOut} packets are not data or remote frames of CAN and were left out\n`);
+    expect(err).toBe(`${leftOut} packets are not of CAN, or have no time, and were left out\n`);
   });
 
   it("takes the epoch that is given", async () => {

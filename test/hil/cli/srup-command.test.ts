@@ -7,6 +7,8 @@ import { srupCommand } from "../../../hil/cli/srup-command.ts";
 import { runSrup } from "../../../hil/cli/srup-parts.ts";
 import { seededRsaKey } from "../../../hil/crypto/seeded-keys.ts";
 import { newPrivateKeys, publicKeysOf, signaturesOf } from "../../../hil/crypto/srup-keys.ts";
+import { StateFile } from "../../../hil/record/state-file.ts";
+import { KeyServiceState } from "../../../hil/server/srup/key-service-state.ts";
 import { keptIo } from "./io.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "otabench-srup-cli-"));
@@ -31,15 +33,29 @@ describe("otabench srup --signatures", () => {
 
   it("makes a server's keys once, and a token over both", async () => {
     const first = await run("server", "--state", state, ...nobody, "--signatures", "ml-dsa-65");
-    expect(first).toMatchObject({ code: 3, err: expect.stringContaining("SRUP_TOKEN") as string });
+    expect(first).toMatchObject({ code: 3, err: expect.stringContaining("HOST_REFUSED") as string });
     const path = join(state, "server.pub.pem");
     const text = readFileSync(path, "utf8");
     expect(signaturesOf(text)).toBe("ml-dsa-65");
+    const none = await run("token", path, "--state", keyex);
+    expect(none).toMatchObject({ code: 2, err: expect.stringContaining("there is no key service in") as string });
+    new KeyServiceState(new StateFile(join(keyex, "key-service.json")), () => seededRsaKey("srup keys", "keyex"));
     const token = await run("token", path, "--state", keyex);
     expect(Buffer.from(token.out.trim(), "base64")).toHaveLength(256);
     const other = await run("server", "--state", state, ...nobody, "--signatures", "ed25519");
     expect(other).toMatchObject({ code: 2, err: expect.stringContaining("SRUP_SIGNATURES") as string });
     expect(readFileSync(path, "utf8")).toBe(text);
+  });
+
+  it.each([
+    ["server", "missing.bin", "--keyex", "http://127.0.0.1:1"],
+    ["server", "--keyex", "http://127.0.0.1:1", "--token", "missing.stk"],
+    ["server", "--keyex", "http://127.0.0.1:1", "--broker", ""],
+    ["server", "--keyex", "http://127.0.0.1:1", "--broker", "mqtt://a:99999"],
+    ["device", "--keyex", "http://127.0.0.1:1", "--ca", "missing.pem"],
+    ["token", "missing.pem"],
+  ])("names files that are not there, and brokers that are none: %s %s %s %s %s", async (...words) => {
+    expect(await run(...words, "--state", keyex)).toMatchObject({ code: 2 });
   });
 
   it("has no token for a file that is no server's", async () => {

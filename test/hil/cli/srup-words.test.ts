@@ -15,10 +15,12 @@ describe("the words of otabench srup", () => {
       "data 1a n hello world",
       { type: "sendData", peer: "1a", dataId: "n", data: new TextEncoder().encode("hello world") },
     ],
+    ["data 1a n uint64:18446744073709551615", { type: "sendData", data: new Uint8Array(8).fill(255) }],
+    ["data 1a n int64:1e3", { type: "sendData", data: Uint8Array.of(232, 3, 0, 0, 0, 0, 0, 0) }],
     ["syndicate 1a http://b value", { type: "syndicationInit", device: "1a", url: "http://b", value: "value" }],
     ["syndicated-request 3 more", { type: "syndicatedC2Request", reqId: 3, data: new TextEncoder().encode("more") }],
   ])("mean an input of a server: %s", (line, input) => {
-    expect(serverInput(line)).toEqual(input);
+    expect(serverInput(line)).toMatchObject(input);
   });
 
   it.each([
@@ -37,12 +39,19 @@ describe("the words of otabench srup", () => {
     for (const wrong of ["", "1a,", "nobody", "01"]) expect(() => takeoverOf(wrong)).toThrow();
   });
 
-  it.each(["", "dance", "toString", "accept", "accept 0x1", "action 1a seven", "data 1a n uint8:256"])(
-    "are refused when they make no sense: '%s'",
-    (line) => {
-      expect(() => serverInput(line)).toThrow();
-    },
-  );
+  it.each([
+    "",
+    "dance",
+    "toString",
+    "accept",
+    "accept 0x1",
+    "action 1a seven",
+    "data 1a n uint8:256",
+    "data 1a n int64:1.5",
+    "data 1a n double:1-2",
+  ])("are refused when they make no sense: '%s'", (line) => {
+    expect(() => serverInput(line)).toThrow();
+  });
 
   it.each(["join", "join twice", "observed 7f perhaps", "terminate 1a"])("are refused by a device: %s", (line) => {
     expect(() => deviceInput(line)).toThrow();

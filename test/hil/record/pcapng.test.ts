@@ -101,7 +101,7 @@ describe("a pcapng capture", () => {
     ]);
   });
 
-  it("is read with times in powers of two, an error frame and a packet without time left out", () => {
+  it("is read with times in powers of two, an error frame among them, and a packet without time left out", () => {
     const file = `${SECTION}
       01000000 1c000000 e300 0000 00000000 0900 0100 8a000000 1c000000
       06000000 2c000000 00000000 00000000 00020000 0a000000 0a000000 000007e0 02000000 3e80 0000 2c000000
@@ -110,8 +110,9 @@ describe("a pcapng capture", () => {
       0a000000 0c000000 0c000000`;
     const leftOut: string[] = [];
     const read = [...readPcapng([bytes(file)], (what) => leftOut.push(what))];
-    expect(read.map(({ time }) => time)).toEqual([500_000_000n]);
-    expect(leftOut).toEqual(["errorFrame", "withoutTime"]);
+    expect(read.map(({ time }) => time)).toEqual([500_000_000n, 500_000_000n]);
+    expect(read[1]?.frame).toEqual({ id: 0x2000_0080, flags: CanFlag.Extended, data: new Uint8Array(8) });
+    expect(leftOut).toEqual(["withoutTime"]);
   });
 
   const packet = (body: string): string => `${SECTION} ${INTERFACE} ${body}`;

@@ -61,6 +61,50 @@ describe("forged SRUP messages", () => {
     ]);
   });
 
+  it("that name a device whose key has been asked for once don't keep it out, and are not asked about again", () => {
+    const server = makeServer();
+    const device = makeDevice(OBSERVER, { keys: KEYS });
+    device.handle({ type: "join", kind: "simple" }, RUN_START);
+    const sent = device.poll();
+    if (sent?.type !== "publish") throw new Error("nothing was sent");
+    const { topic, payload } = sent;
+    const forged = (): void => {
+      const wrong = payload.slice();
+      wrong[60] = (wrong[60] as number) ^ 1;
+      for (let count = 0; count < 100; count++) server.handle({ type: "message", topic, payload: wrong }, RUN_START);
+    };
+    forged();
+    server.handle({ type: "key", peer: OBSERVER, key: PUBLIC_KEYS[OBSERVER] as string }, RUN_START);
+    const before = server.save();
+    expect(before.party.keys).toEqual({});
+    forged();
+    expect(server.save()).toEqual(before);
+    server.handle({ type: "message", topic, payload }, RUN_START);
+    expect(server.save()).toMatchObject({ joined: [OBSERVER], lookedUp: {} });
+    const asked = Array.from({ length: 300 }, () => server.poll()).filter((output) => output?.type === "lookUpKey");
+    expect(asked).toHaveLength(1);
+  });
+
+  it.each([
+    ["before it", 50, 3],
+    ["after it", 0, 50],
+  ])("that name a device don't keep it out while its key is being asked for: %s", (_, before, after) => {
+    const server = makeServer();
+    const device = makeDevice(OBSERVER, { keys: KEYS });
+    device.handle({ type: "join", kind: "simple" }, RUN_START);
+    const sent = device.poll();
+    if (sent?.type !== "publish") throw new Error("nothing was sent");
+    const { topic, payload } = sent;
+    const forged = payload.slice();
+    forged[60] = (forged[60] as number) ^ 1;
+    for (let count = 0; count < before; count++) server.handle({ type: "message", topic, payload: forged }, RUN_START);
+    server.handle({ type: "message", topic, payload }, RUN_START);
+    for (let count = 0; count < after; count++) server.handle({ type: "message", topic, payload: forged }, RUN_START);
+    expect(server.save().held).toHaveLength(8);
+    server.handle({ type: "key", peer: OBSERVER, key: PUBLIC_KEYS[OBSERVER] as string }, RUN_START);
+    expect(server.save().joined).toEqual([OBSERVER]);
+  });
+
   it("of strangers leave room for those whose keys are being asked for", () => {
     const server = makeServer();
     const device = makeDevice(OBSERVER, { keys: KEYS });

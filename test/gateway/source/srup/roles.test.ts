@@ -1,9 +1,10 @@
 import { describe, expect, it } from "vitest";
 import { ns, plus, RUN_START, s } from "../../../../emulator/kernel/time.ts";
 import type { SrupDevice } from "../../../../gateway/source/srup/device.ts";
+import { decodeSrup } from "../../../../gateway/source/srup/srup-message.ts";
 import { SrupStatus } from "../../../../gateway/source/srup/status.ts";
 import { decodeText } from "../../../../gateway/source/srup/values.ts";
-import { DEVICE, makeDevice, makeServer, Network, OBSERVER, SERVER } from "./pair.ts";
+import { DEVICE, makeDevice, makeServer, Network, OBSERVER, PUBLIC_KEYS, SERVER } from "./pair.ts";
 
 const URL = "http://fw.example/x.bin";
 const DIGEST = "a85a376896d9e0916cd25edff334089bd2868dcec5c56b3e5f497822b2e7f7598";
@@ -67,6 +68,46 @@ describe("a SRUP device and its server", () => {
     ]);
     network.device(OBSERVER, { type: "observed", device: DEVICE, verdict });
     expect(network.take()).toEqual([]);
+  });
+
+  it("take the observer's verdict from that observer only, and only for the join that it was asked about", () => {
+    const network = joined(
+      { [OBSERVER]: makeDevice(OBSERVER) },
+      makeServer({ joins: { observed: "ask", human: "ask" } }),
+    );
+    network.devices.set(DEVICE, makeDevice());
+    const asked = (): Uint8Array => {
+      network.device(DEVICE, { type: "join", kind: "observed", observer: OBSERVER });
+      network.command({ type: "sendJoinValue", device: DEVICE });
+      network.command({ type: "askObserver", observer: OBSERVER, device: DEVICE, value: "0".repeat(32) });
+      network.take();
+      const last = decodeSrup(network.published.at(-1)?.payload ?? new Uint8Array(0));
+      if (last.type === "malformed") throw new Error(last.reason);
+      expect(last.message.type).toBe("OBSERVATION_REQUEST");
+      return last.message.token;
+    };
+    const verdict = (): unknown => network.take().find((each) => (each as { type: string }).type === "observation");
+
+    const token = asked();
+    network.device(DEVICE, { type: "sendResponse", peer: SERVER, status: SrupStatus.ObservedJoinValid, token });
+    expect(verdict()).toEqual({
+      of: SERVER,
+      type: "observation",
+      observer: DEVICE,
+      verdict: "valid",
+      device: undefined,
+    });
+    network.device(OBSERVER, { type: "observed", device: DEVICE, verdict: "invalid" });
+    expect(verdict()).toMatchObject({ observer: OBSERVER, verdict: "invalid", device: DEVICE });
+
+    asked();
+    network.device(DEVICE, { type: "join", kind: "human" });
+    network.device(OBSERVER, { type: "observed", device: DEVICE, verdict: "valid" });
+    expect(verdict()).toMatchObject({ observer: OBSERVER, verdict: "valid", device: undefined });
+
+    asked();
+    network.command({ type: "endJoin", device: DEVICE, outcome: "fail" });
+    expect(network.server.save().observations).toEqual({});
   });
 
   it("end a join that nobody decides as failed, at its deadline and not before", () => {
@@ -208,6 +249,64 @@ describe("a SRUP device and its server", () => {
     expect(network.server.save().joined).toEqual([DEVICE]);
   });
 
+  it.each([
+    ["was not activated and is gone", false, [], SrupStatus.UpdateFailFile],
+    ["was activated, and nobody said how that went", true, [], SrupStatus.ActivateFail],
+    ["is still there", false, [0], undefined],
+  ] as const)("tell after a restart and a join what became of a file that %s", (_, isActivated, kept, status) => {
+    const network = joined();
+    const token = fetched(network);
+    if (isActivated) network.command({ type: "activate", device: DEVICE, token });
+    const saved = JSON.stringify(network.devices.get(DEVICE)?.save());
+    const device = makeDevice();
+    device.load(JSON.parse(saved));
+    network.devices.set(DEVICE, device);
+    network.device(DEVICE, { type: "restarted", fetched: kept });
+    network.take();
+    network.device(DEVICE, { type: "join", kind: "simple" });
+    const told = network.take().filter((each) => (each as { of: string; type: string }).of === SERVER);
+    const answers = told.filter((each) => (each as { type: string }).type === "response");
+    expect(answers).toEqual(
+      status === undefined ? [] : [{ of: SERVER, type: "response", peer: DEVICE, status, token }],
+    );
+    network.device(DEVICE, { type: "join", kind: "simple" });
+    expect(network.take().filter((each) => (each as { type: string }).type === "updateFailed")).toEqual([]);
+    if (isActivated) return;
+    network.command({ type: "activate", device: DEVICE, token });
+    expect(network.take().at(-1)).toMatchObject({ type: status === undefined ? "activate" : "refused" });
+  });
+
+  it("ask for keys again when a restart has lost the question", () => {
+    const server = makeServer();
+    const network = new Network(server);
+    const ask = (): string[] => {
+      const asked: string[] = [];
+      for (let said = server.poll(); said !== undefined; said = server.poll())
+        if (said.type === "lookUpKey") asked.push(said.peer);
+      return asked;
+    };
+    const device = network.devices.get(DEVICE) as SrupDevice;
+    device.handle({ type: "key", peer: SERVER, key: PUBLIC_KEYS[SERVER] as string }, network.now);
+    device.handle({ type: "join", kind: "simple" }, network.now);
+    device.handle({ type: "key", peer: SERVER, key: PUBLIC_KEYS[SERVER] as string }, network.now);
+    for (let said = device.poll(); said !== undefined; said = device.poll())
+      if (said.type === "publish") server.handle({ ...said, type: "message" }, network.now);
+    expect(ask()).toEqual([DEVICE]);
+    server.load(server.save());
+    server.handle({ type: "connected" }, network.now);
+    expect(ask()).toEqual([DEVICE]);
+  });
+
+  it("ask their first server when they are told to join and have none any more", () => {
+    const network = joined();
+    network.device(DEVICE, { type: "deregister" });
+    network.take();
+    network.device(DEVICE, { type: "join", kind: "simple" });
+    const told = network.take();
+    expect(told[0]).toEqual({ of: DEVICE, type: "server", server: SERVER, cause: "join" });
+    expect(told.at(-1)).toEqual({ of: DEVICE, type: "joined", server: SERVER });
+  });
+
   it("go on after both have been restarted in the middle of an update", () => {
     const network = joined();
     network.command({ type: "initiate", devices: [DEVICE], url: URL, digest: DIGEST });
@@ -218,7 +317,7 @@ describe("a SRUP device and its server", () => {
     again.server.load(server);
     again.devices.get(DEVICE)?.load(device);
     again.command({ type: "connected" });
-    again.device(DEVICE, { type: "restarted" });
+    again.device(DEVICE, { type: "restarted", fetched: [] });
     expect(again.take()).toMatchObject([{ type: "download", download: 0, url: URL }]);
     again.device(DEVICE, { type: "downloaded", download: 0, digest: DIGEST });
     const [, ready] = again.take() as [unknown, { isOurs: boolean; token: Uint8Array }];

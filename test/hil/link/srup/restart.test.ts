@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { SrupRequest } from "../../../../gateway/source/host-request.ts";
+import { SrupStatus } from "../../../../gateway/source/srup/status.ts";
 import { DeviceSession } from "../../../../hil/link/srup/device-session.ts";
 import type { SrupServerEvent } from "../../../../hil/server/srup/c2-server.ts";
 import { SrupNetwork } from "../../../../hil/server/srup/srup-network.ts";
@@ -39,6 +40,40 @@ describe("a SRUP network with its state on disk", () => {
     state: join(folder, "device"),
     ca: "",
     bodyMax: 1 << 20,
+  });
+
+  it("has a device fetch again what it lost when it died before it could say how the installation went", async () => {
+    const events: SrupServerEvent[] = [];
+    const network = await start(events);
+    const device = new DeviceSession(requestTo(network), { makeKey });
+    network.publish(new Uint8Array(1_000).fill(3));
+    expect(await device.joined()).toBe("joined");
+    const file = await device.update(5_000);
+    if (file === undefined) throw new Error("there is no update");
+    expect(device.downloaded(file, device.digestOf(file))).toBe(true);
+    expect(await device.activated()).toBe(true);
+    await device.close();
+
+    const again = new DeviceSession(requestTo(network), { makeKey });
+    let third: DeviceSession | undefined;
+    try {
+      expect(await again.joined()).toBe("joined");
+      await expect.poll(() => events).toContainEqual(expect.objectContaining({ status: SrupStatus.ActivateFail }));
+      expect(await again.join({ type: "join", kind: "simple" })).toBe("joined");
+      const same = await again.update(5_000);
+      expect(same).toMatchObject({ url: file.url });
+      again.downloaded(same as typeof file, again.digestOf(same as typeof file));
+      expect(await again.activated()).toBe(true);
+      again.report(true);
+      await again.close();
+      third = new DeviceSession(requestTo(network), { makeKey });
+      expect(await third.joined()).toBe("joined");
+      expect(await third.update(300)).toBeUndefined();
+    } finally {
+      await again.close();
+      await third?.close();
+      await network.close();
+    }
   });
 
   it("goes on after both sides died: the server still has its device, and no peer refuses the other", async () => {

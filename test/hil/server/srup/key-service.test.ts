@@ -1,7 +1,7 @@
 import { createPrivateKey, generateKeyPairSync, type KeyObject, X509Certificate } from "node:crypto";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { registrationKey } from "../../../../gateway/source/srup/key-forms.ts";
-import { readRequest } from "../../../../hil/crypto/csr.ts";
+import { makeRequest, readRequest } from "../../../../hil/crypto/csr.ts";
 import { signaturesOf } from "../../../../hil/crypto/srup-keys.ts";
 import { newKeys } from "../../../../hil/link/srup/device-identity.ts";
 import { KeyClient } from "../../../../hil/link/srup/key-client.ts";
@@ -163,6 +163,14 @@ describe("certificate requests", () => {
 
   it("are read as the original makes them", () => {
     expect(readRequest(pem)).toMatchObject({ commonName: DEVICE });
+  });
+
+  it("of ours name the organization by a string that may have an underscore", () => {
+    const der = Buffer.from(makeRequest(DEVICE, key).replace(/-----[A-Z ]+-----|\s/g, ""), "base64");
+    const strings = der.toString("latin1");
+    expect(strings).toContain("\x0c\x0bSRUP_DEVICE");
+    expect(strings).toContain(`\x0c\x10${DEVICE}`);
+    expect(strings).toContain("\x13\x02UK");
   });
 
   it("are refused when anything in them has changed", () => {
