@@ -118,6 +118,7 @@ class Puller {
     const { offer } = looked;
     const { out: file } = this.#options;
     const { from, bytes } = await PartFile.alone(file, () => this.#fetch(offer));
+    await this.#do({ type: "report", verdict: "updated", inventory: this.#options.inventory });
     const sha256 = createHash("sha256").update(bytes).digest("hex");
     const verified = this.#options.signer !== undefined;
     const { release, validator } = offer;

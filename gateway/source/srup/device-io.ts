@@ -54,8 +54,7 @@ export type SrupDeviceInput =
   | { readonly type: "downloadFailed"; readonly download: number; readonly failure: DownloadFailure }
   /**
    * The process is another one, and what the last one was fetching is lost; of what it had fetched, only these files are
-   * left. The server is told of those that are not, and of installations that nobody has reported, when we have joined
-   * again: until then our numbers may be behind its.
+   * left. The server is told of those that are not, and of installations that nobody has reported, when we ask to join.
    */
   | { readonly type: "restarted"; readonly fetched: readonly number[] }
   | { readonly type: "resign" }

@@ -116,13 +116,16 @@ export class DeviceUpdates implements Stateful<DeviceUpdatesState> {
     for (const pending of this.#state.downloads.slice(0, 1)) this.#begin(pending, now);
   }
 
-  /** What that server has not been told yet; nobody else asks any more. */
-  joined(server: string): void {
-    const { owed } = this.#state;
-    this.#set({ owed: [] });
-    for (const { server: of, token, status } of owed) {
+  /** That server is told what it has not been told yet. */
+  asksToJoin(server: string): void {
+    for (const { server: of, token, status } of this.#state.owed) {
       if (of === server) this.#mouth.answer(of, fromHex(token) ?? new Uint8Array(0), status);
     }
+  }
+
+  /** Whoever answered has heard what came before; nobody else asks any more. */
+  joined(): void {
+    this.#set({ owed: [] });
   }
 
   handleDeadline(now: Instant): void {

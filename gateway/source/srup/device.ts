@@ -169,6 +169,7 @@ export class SrupDevice implements Machine<SrupDeviceInput, SrupDeviceOutput>, S
   /** Subscriptions don't outlive a connection, and questions don't outlive a process. */
   #connected(): void {
     const { join, held, server } = this.#state;
+    this.#party.cameBack();
     this.#outputs.push({ type: "subscribe", topic: deviceTopic(this.#party.identity) });
     const asked = join?.stage === "key" && server !== undefined ? [server] : [];
     for (const peer of new Set([...asked, ...heldPeers(held)])) this.#outputs.push({ type: "lookUpKey", peer });
@@ -342,7 +343,7 @@ export class SrupDevice implements Machine<SrupDeviceInput, SrupDeviceOutput>, S
     if (status === SrupStatus.JoinSuccess) {
       this.#set({ join: undefined });
       this.#outputs.push({ type: "joined", server });
-      this.#updates.joined(server);
+      this.#updates.joined();
     } else if (status === SrupStatus.JoinRefused || status === SrupStatus.JoinFail) {
       this.#set({ join: undefined });
       this.#notJoined(status === SrupStatus.JoinRefused ? "refused" : "failed");
@@ -372,6 +373,7 @@ export class SrupDevice implements Machine<SrupDeviceInput, SrupDeviceOutput>, S
       this.#outputs.push({ type: "lookUpKey", peer: server });
       return;
     }
+    this.#updates.asksToJoin(server);
     const body = joinBody(kind, observer);
     if (!this.#send(server, body, undefined, joinTopic(server, this.#party.identity))) {
       this.#notJoined("failed");

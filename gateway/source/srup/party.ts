@@ -12,6 +12,8 @@ import { decodeText, encodeText } from "./values.ts";
 /** The original's messages are cut at this length when they are sent, so no more is sent; bytes. */
 const MESSAGE_LENGTH_MAX = 0xffff;
 const SEQUENCE_MAX = 0xffff_ffff_ffff_ffffn;
+/** More than a peer sends to somebody who is away, and few of 2^64. */
+const SEQUENCES_SKIPPED = 0x1_0000n;
 /** Of a one-time value, bytes: the text of 128 bits. */
 const VALUE_LENGTH = 32;
 const PEERS_MAX = 10_000;
@@ -30,6 +32,8 @@ export interface SrupPartyState {
   readonly keys: Readonly<Record<string, string>>;
   /** The last number used between us and each peer, by either side; hexadecimal. */
   readonly sequences: Readonly<Record<string, string>>;
+  /** Peers that we have neither heard of nor written to since we came to the broker; none, if left out. */
+  readonly away?: readonly string[];
   /** Of the random source. */
   readonly random: unknown;
 }
@@ -103,6 +107,7 @@ export class SrupParty implements Stateful<SrupPartyState> {
   readonly #random: RandomBytes;
   #keys: Readonly<Record<string, string>>;
   #sequences: Readonly<Record<string, string>> = {};
+  #away: readonly string[] = [];
 
   constructor({ identity, privateKey }: SrupIdentity, keys: SrupPartyState["keys"], tools: SrupTools) {
     this.identity = identity;
@@ -125,6 +130,14 @@ export class SrupParty implements Stateful<SrupPartyState> {
     else if (before !== undefined || Object.keys(others).length < PEERS_MAX) this.#keys = { ...others, [peer]: key };
   }
 
+  /**
+   * The next message to each peer that we know leaves numbers out, unless we hear of that peer first: while we were not on
+   * the broker it may have used some that never came to us, and would refuse ours until they were above those.
+   */
+  cameBack(): void {
+    this.#away = Object.keys(this.#sequences);
+  }
+
   /** @param key instead of the one that is known */
   admit(payload: Uint8Array, key?: string): Admission {
     const { version } = this.#own;
@@ -145,7 +158,9 @@ export class SrupParty implements Stateful<SrupPartyState> {
 
   /** Makes the next message to a peer. The number counts as used only when there is something to be sent. */
   write(peer: string, body: SrupBody, token = this.freshToken()): Written {
-    const sequence = this.#sequenceOf(peer) + 1n;
+    const last = this.#sequenceOf(peer);
+    const isAway = this.#away.includes(peer) && last < SEQUENCE_MAX >> 1n;
+    const sequence = last + 1n + (isAway ? SEQUENCES_SKIPPED : 0n);
     if (sequence > SEQUENCE_MAX) return { type: "unsent", reason: "sequenceExhausted" };
     const message: SrupMessage = { ...body, sequence, sender: this.#number, token };
     const { version } = this.#own;
@@ -193,12 +208,13 @@ export class SrupParty implements Stateful<SrupPartyState> {
   }
 
   save(): SrupPartyState {
-    return { keys: this.#keys, sequences: this.#sequences, random: this.#random.save() };
+    return { keys: this.#keys, sequences: this.#sequences, away: this.#away, random: this.#random.save() };
   }
 
   load(state: SrupPartyState): void {
     this.#keys = state.keys;
     this.#sequences = state.sequences;
+    this.#away = state.away ?? [];
     this.#random.load(state.random);
   }
 
@@ -209,6 +225,7 @@ export class SrupParty implements Stateful<SrupPartyState> {
 
   #setSequence(peer: string, sequence: bigint): void {
     this.#sequences = { ...this.#sequences, [peer]: sequence.toString(16) };
+    this.#away = this.#away.filter((each) => each !== peer);
   }
 
   #uuid(): string {

@@ -19,6 +19,8 @@ interface SyndicationMouth {
   /** @returns undefined when the peer has no key that could be used, which has been told */
   seal(peer: string, value: string, body: SrupBody["type"]): Uint8Array | undefined;
   open(encrypted: Uint8Array): string | undefined;
+  /** Whether a device of that identity has joined. */
+  isOurs(device: string): boolean;
 }
 
 const NONE: SyndicationState = { active: false, device: undefined, isHome: false };
@@ -42,7 +44,8 @@ export class ServerSyndication implements Stateful<SyndicationState> {
     if (message.type === "SYNDICATED_DEVICE_COUNT") this.#state = { active: true, device: peer, isHome: true };
     else if (output.type === "syndicationEnded") this.#state = NONE;
     this.#mouth.say(output);
-    if (output.type === "syndicatedIdRequest") this.#mouth.send(output.target, { type: "ID_REQUEST" }, message.token);
+    if (output.type === "syndicatedIdRequest" && this.#mouth.isOurs(output.target))
+      this.#mouth.send(output.target, { type: "ID_REQUEST" }, message.token);
     return undefined;
   }
 

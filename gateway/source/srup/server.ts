@@ -90,6 +90,7 @@ export class SrupServer implements Machine<SrupServerInput, SrupServerOutput>, S
       send: (peer, body, token) => this.#send(peer, body, token) !== undefined,
       seal: (peer, value, body) => this.#seal(peer, value, body),
       open: (encrypted) => this.#party.open(encrypted),
+      isOurs: (device) => this.#state.joined.includes(device),
     });
   }
 
@@ -198,6 +199,7 @@ export class SrupServer implements Machine<SrupServerInput, SrupServerOutput>, S
 
   /** Subscriptions don't outlive a connection, so all are made again; questions don't outlive a process. */
   #connected(): void {
+    this.#party.cameBack();
     this.#outputs.push({ type: "subscribe", topic: `SRUP/servers/${this.#party.identity}/#` });
     for (const device of this.#state.joined)
       this.#outputs.push({ type: "subscribe", topic: `${deviceTopic(device)}/#` });

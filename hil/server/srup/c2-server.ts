@@ -185,7 +185,9 @@ export class C2Server {
     if (this.#options.holds !== true) this.#activate(device, token);
   }
 
+  /** The first one that has joined; whoever asks while there is one waits for an input that says so. */
   #syndicate(device: string): void {
+    if (this.#machine.save().syndication.device !== undefined || !this.joined.includes(device)) return;
     this.push({ type: "syndicationDevice", device });
     this.#tellHome();
   }

@@ -276,6 +276,27 @@ describe("a SRUP device and its server", () => {
     expect(network.take().at(-1)).toMatchObject({ type: status === undefined ? "activate" : "refused" });
   });
 
+  it("are not refused by a peer that used up numbers while they were away", () => {
+    const network = joined();
+    const device = network.devices.get(DEVICE) as SrupDevice;
+    network.devices.delete(DEVICE);
+    for (let count = 0; count < 20; count++) network.command({ type: "sendIdRequest", peer: DEVICE });
+    network.devices.set(DEVICE, device);
+    network.device(DEVICE, { type: "connected" });
+    network.device(DEVICE, { type: "sendAction", peer: SERVER, actionId: 1 });
+    network.device(DEVICE, { type: "sendAction", peer: SERVER, actionId: 2 });
+    expect(network.take()).toMatchObject([
+      { of: SERVER, type: "action", actionId: 1 },
+      { of: SERVER, type: "action", actionId: 2 },
+    ]);
+    expect(BigInt(`0x${device.save().party.sequences[SERVER]}`)).toBeLessThan(66_000n);
+    network.command({ type: "connected" });
+    network.device(DEVICE, { type: "sendAction", peer: SERVER, actionId: 3 });
+    network.command({ type: "sendAction", peer: DEVICE, actionId: 4 });
+    expect(network.take()).toMatchObject([{ actionId: 3 }, { of: DEVICE, actionId: 4 }]);
+    expect(BigInt(`0x${device.save().party.sequences[SERVER]}`)).toBeLessThan(66_000n);
+  });
+
   it("ask for keys again when a restart has lost the question", () => {
     const server = makeServer();
     const network = new Network(server);
