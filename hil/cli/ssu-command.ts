@@ -11,6 +11,7 @@ import { type SsuServerEvent, startSsuServer } from "../server/ssu/ssu-server.ts
 import { type Command, type CommandArgs, type CommandIo, ExitCode, flagOption, textOption } from "./command.ts";
 import { fetchFile, sendFile, type Transferred } from "./ssu-files.ts";
 import { endpointOf, serverSecurity, streamOptions } from "./ssu-options.ts";
+import { beforeServer } from "./transfer.ts";
 
 /** Files and chat over secure streams. (docs/protocols/ssu.md) */
 export const ssuCommand: Command = {
@@ -39,26 +40,29 @@ standard input. A client wants a secure stream and takes no other, unless --plai
   },
   async run(args, io) {
     const [action = "", ...operands] = args.positionals;
-    switch (action) {
-      case "serve":
-        return serve(args, only(operands, ["DIR"]), io);
-      case "list":
-        return list(args, only(operands, ["SERVER"]), io);
-      case "get":
-        return transfer(args, withFileName(only(operands, ["SERVER", "NAME"])), io, (client, name) =>
-          fetchFile(client, name, textOption(args, "out") ?? name),
-        );
-      case "put":
-        return transfer(args, only(operands, ["SERVER", "FILE"]), io, (client, path) =>
-          sendFile(client, path, textOption(args, "as")),
-        );
-      case "chat":
-        return chat(args, only(operands, ["SERVER"]), io);
-      default:
-        throw new UsageError(`"${action}" is none of serve, list, get, put, chat; see otabench ssu --help`);
-    }
+    if (action === "serve") return serve(args, only(operands, ["DIR"]), io);
+    return beforeServer(args, io, () => client(action, operands, args, io));
   },
 };
+
+async function client(action: string, operands: string[], args: CommandArgs, io: CommandIo): Promise<number> {
+  switch (action) {
+    case "list":
+      return list(args, only(operands, ["SERVER"]), io);
+    case "get":
+      return transfer(args, withFileName(only(operands, ["SERVER", "NAME"])), io, (client, name) =>
+        fetchFile(client, name, textOption(args, "out") ?? name),
+      );
+    case "put":
+      return transfer(args, only(operands, ["SERVER", "FILE"]), io, (client, path) =>
+        sendFile(client, path, textOption(args, "as")),
+      );
+    case "chat":
+      return chat(args, only(operands, ["SERVER"]), io);
+    default:
+      throw new UsageError(`"${action}" is none of serve, list, get, put, chat; see otabench ssu --help`);
+  }
+}
 
 function withFileName(operands: string[]): string[] {
   const [, name = ""] = operands;

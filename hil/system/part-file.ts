@@ -35,6 +35,7 @@ export class PartFile {
   static async alone<Result>(out: string, work: () => Promise<Result>): Promise<Result> {
     try {
       makeFolder(dirname(out));
+      if (statSync(out, { throwIfNoEntry: false })?.isDirectory() === true) throw new Error("it is a folder");
     } catch (cause) {
       throw unwritable(out, cause);
     }

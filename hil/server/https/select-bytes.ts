@@ -36,7 +36,7 @@ const namesTag = (list: string, etag: string): boolean =>
  * (RFC 9110, 14.1.2 and 14.2)
  */
 function selectRange(text: string, size: number): Selection | undefined {
-  const parts = /^bytes=[ \t]*(\d{0,15})-(\d{0,15})[ \t]*$/i.exec(text);
+  const parts = /^bytes=[ \t]*(\d*)-(\d*)[ \t]*$/i.exec(text);
   const [first, last] = [parts?.[1] ?? "", parts?.[2] ?? ""];
   if (first === "" && last === "") return undefined;
   if (first === "") {

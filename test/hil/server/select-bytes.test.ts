@@ -18,14 +18,18 @@ describe("Range", () => {
     ["bytes=9999-9999", 9999, 10_000],
     ["bytes=9999-123456", 9999, 10_000],
     ["bytes=-123456", 0, 10_000],
+    ["bytes=1-99999999999999999999", 1, 10_000],
     ["BYTES= 0-499 ", 0, 500],
   ])("%s is bytes %d to before %d", (range, start, end) => {
     expect(select({ range })).toEqual({ status: 206, start, end });
   });
 
-  it.each(["bytes=10000-", "bytes=10000-10001", "bytes=-0"])("%s can't be satisfied", (range) => {
-    expect(select({ range })).toEqual({ status: 416 });
-  });
+  it.each(["bytes=10000-", "bytes=10000-10001", "bytes=-0", "bytes=99999999999999999999-"])(
+    "%s can't be satisfied",
+    (range) => {
+      expect(select({ range })).toEqual({ status: 416 });
+    },
+  );
 
   it.each([
     "bytes=500-600,601-999",
@@ -36,7 +40,6 @@ describe("Range", () => {
     "bytes 0-1",
     "bytes=1",
     "items=0-1",
-    "bytes=0-1111111111111111",
     "",
   ])("%j is passed over", (range) => {
     expect(select({ range })).toEqual(whole);

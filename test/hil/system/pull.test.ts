@@ -237,6 +237,24 @@ describe("otabench server and otabench pull", () => {
     });
   });
 
+  it("fetches nothing that it could not write", async () => {
+    await whileServing("https", file, async (port) => {
+      const { code, err } = await pullBy([
+        "pull",
+        "https",
+        "--server",
+        `localhost:${port}`,
+        "--seed",
+        "1",
+        "-o",
+        folder,
+      ]);
+      expect(err).toContain(`FILE_UNWRITABLE: can't write ${folder}: it is a folder`);
+      expect(code).toBe(2);
+      expect(existsSync(`${folder}.part`)).toBe(false);
+    });
+  });
+
   it("ends with a named error where there is no server, or one of another CA", async () => {
     const out = join(folder, "none.bin");
     await whileServing("https", file, async (port) => {
