@@ -67,8 +67,10 @@ const PARAMETERS: Readonly<Record<SignatureScheme, { padding?: number; saltLengt
 const RSA_MODULUS_BITS_MIN = 2048;
 const SERVER_AUTH = "1.3.6.1.5.5.7.3.1";
 const BASIC_CONSTRAINTS = "2.5.29.19";
+const KEY_USAGE = "2.5.29.15";
+const DIGITAL_SIGNATURE = 0x80;
 /** Critical extensions that are looked at, here or by node:crypto: names, uses and constraints of use. */
-const UNDERSTOOD: readonly string[] = [BASIC_CONSTRAINTS, "2.5.29.15", "2.5.29.17", "2.5.29.37"];
+const UNDERSTOOD: readonly string[] = [BASIC_CONSTRAINTS, KEY_USAGE, "2.5.29.17", "2.5.29.37"];
 
 /** Why a chain is not believed. */
 class Fault extends Error {
@@ -94,6 +96,7 @@ function checkChain(chain: readonly X509Certificate[], name: string, rules: Chai
   if (own.keyUsage !== undefined && !own.keyUsage.includes(SERVER_AUTH)) {
     throw new Fault("unsupportedCertificate", "the certificate is not one of a server");
   }
+  if (!maySign(own)) throw new Fault("unsupportedCertificate", "the key of the certificate is not for signatures");
   let current = own;
   for (const [index, next] of [...chain.slice(1), undefined].entries()) {
     const anchor = rules.anchors.find((each) => each.raw.equals(current.raw) || isIssuedBy(current, each));
@@ -196,6 +199,14 @@ function pathLengthOf(certificate: X509Certificate): number {
   if (constraints === undefined) return Number.POSITIVE_INFINITY;
   const length = inside(readDer(constraints.value)[0], 0x30).find(({ tag }) => tag === 0x02);
   return length === undefined ? Number.POSITIVE_INFINITY : length.content.reduce((sum, byte) => sum * 256 + byte, 0);
+}
+
+/** (RFC 5280, 4.2.1.3) A BIT STRING: how many bits of its end do not count, and the bits. */
+function maySign(certificate: X509Certificate): boolean {
+  const usage = extensionsOf(certificate).find(({ identifier }) => identifier === KEY_USAGE);
+  if (usage === undefined) return true;
+  const [bits] = readDer(usage.value);
+  return bits?.tag === 0x03 && ((bits.content[1] ?? 0) & DIGITAL_SIGNATURE) !== 0;
 }
 
 function parsed(data: Uint8Array): X509Certificate {

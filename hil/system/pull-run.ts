@@ -8,6 +8,7 @@ import type { DetachedSignature, Inventory } from "../../gateway/source/update-s
 import { readVehicle, type Vehicle } from "../bench/vehicle-file.ts";
 import { readKeys } from "../crypto/key-files.ts";
 import { type KeySet, makeKeys } from "../crypto/keys.ts";
+import { certificateText, identityTexts, type NamedText } from "../crypto/named-certificate.ts";
 import { FileError } from "../record/record-error.ts";
 import { installFile } from "./install.ts";
 import { type PullReport, pull } from "./pull.ts";
@@ -124,14 +125,15 @@ export function signerOf({ signer }: Pick<PullRunOptions, "signer">, keys: KeySe
 
 type TrustOptions = Pick<PullRunOptions, "ca" | "certificate" | "key" | "sizeMax">;
 
-/** @throws {FileError} @throws {UsageError} for a certificate without its key */
+const named = (path: string): NamedText => ({ path, text: readText(path) });
+
+/** @throws {FileError} @throws {UsageError} for a certificate that is none, or without its key */
 export function trustOf(options: TrustOptions, keys: KeySet | undefined): DeviceTrust {
   const { ca, certificate, key, sizeMax } = options;
   if ((certificate === undefined) !== (key === undefined)) throw new UsageError("--cert and --key go together");
   return {
-    ca: ca === undefined ? (keys ?? makeKeys(DEFAULT_SEED)).tls.ca : readText(ca),
-    ...(certificate !== undefined &&
-      key !== undefined && { identity: { certificate: readText(certificate), privateKey: readText(key) } }),
+    ca: ca === undefined ? (keys ?? makeKeys(DEFAULT_SEED)).tls.ca : certificateText(named(ca)),
+    ...(certificate !== undefined && key !== undefined && { identity: identityTexts(named(certificate), named(key)) }),
     ...(sizeMax !== undefined && { sizeMax }),
   };
 }

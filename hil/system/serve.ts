@@ -4,6 +4,7 @@ import { UsageError } from "../../emulator/kernel/errors.ts";
 import { packVersion } from "../../emulator/wire/version.ts";
 import { readKeys } from "../crypto/key-files.ts";
 import { type KeySet, makeKeys } from "../crypto/keys.ts";
+import { identityTexts, type NamedText } from "../crypto/named-certificate.ts";
 import { isPrivateKey } from "../crypto/private-key.ts";
 import { makeFolder } from "../record/claim.ts";
 import { FileError } from "../record/record-error.ts";
@@ -58,17 +59,25 @@ export type Serve = (options: ServeOptions) => Promise<void>;
 
 const DEFAULT_SEED = "1";
 
+const named = (path: string): NamedText => ({ path, text: readBytes(path).toString("utf8") });
+
 export const serve: Serve = async (options) => {
   const { tls12, signatures } = options;
   const system = updateSystem(deviceSettings(options.system, { tls12, signatures }));
   if (packVersion(options.version) === undefined) throw new UsageError(`"${options.version}" is no version x.y.z`);
   const keys = options.keysDir === undefined ? makeKeys(options.seed ?? DEFAULT_SEED) : readKeys(options.keysDir);
   const publications = options.files.map((file) => publicationOf(file, options, keys));
+  const names = publications.map(({ name = askedOf(system) }) => name);
+  const twice = names.find((name, index) => names.indexOf(name) !== index);
+  if (twice !== undefined) throw new UsageError(`two files can't both be "${twice}"`);
   const { certificate, key, host, seconds, stop } = options;
   if ((certificate === undefined) !== (key === undefined)) throw new UsageError("--cert and --key go together");
+  const identity =
+    certificate === undefined || key === undefined
+      ? { certificate: keys.tls.certificate, privateKey: keys.tls.privateKey }
+      : identityTexts(named(certificate), named(key));
   const server = await system.startServer({
-    certificate: certificate === undefined ? keys.tls.certificate : readBytes(certificate).toString("utf8"),
-    privateKey: key === undefined ? keys.tls.privateKey : readBytes(key).toString("utf8"),
+    ...identity,
     ...(host !== undefined && { host }),
     ...deviceAuthOf(options),
     ...stateOf(options),

@@ -9,11 +9,11 @@ const REFUSAL = encodeFrame({ type: "error", code: AppError.Version, reason: "ve
 
 /**
  * A server whose streams are in order, and that says the same to everybody, whatever is asked, and ends.
- * @param answer that its applications are of another version, if not given
+ * @param answer that its applications are of another version, if not given; none: it says nothing, reads nothing, and does not end
  */
 export async function startStrangeSsuServer(
   identity: SsuIdentity,
-  answer = REFUSAL,
+  answer: Uint8Array | "none" = REFUSAL,
 ): Promise<{ port: number; close(): void }> {
   const config = ssuConfig({ maxDatagram: 16_384 });
   const listener = new SsuListener({ config, crypto: nodeSsuCrypto(), accepts: "secure", identity });
@@ -26,6 +26,10 @@ export async function startStrangeSsuServer(
       const { session } = output;
       if (told.has(session)) continue;
       told.add(session);
+      if (answer === "none") {
+        listener.handle({ type: "session", session, input: { type: "pause" } }, wallInstant());
+        continue;
+      }
       listener.handle({ type: "session", session, input: { type: "write", data: answer } }, wallInstant());
       listener.handle({ type: "session", session, input: { type: "end" } }, wallInstant());
     }

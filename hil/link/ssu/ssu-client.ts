@@ -146,7 +146,7 @@ export class SsuClient {
   /** What happens in the room; undefined when the stream has ended. */
   async heard(): Promise<Extract<AppFrame, { type: "said" | "joined" | "left" }> | undefined> {
     try {
-      const heard = await this.#answer("said", "joined", "left");
+      const heard = await this.#next(false, ["said", "joined", "left"]);
       const nick = shown(heard.nick);
       return heard.type === "said" ? { ...heard, nick, text: shown(heard.text) } : { ...heard, nick };
     } catch (error) {
@@ -160,8 +160,10 @@ export class SsuClient {
     try {
       this.stream.end();
       await this.stream.finished();
-    } finally {
       this.stream.close();
+    } catch (error) {
+      this.stream.abort();
+      throw error;
     }
   }
 
@@ -169,7 +171,14 @@ export class SsuClient {
     return this.stream.write(encodeFrame(frame));
   }
 
-  async #answer<Type extends AppFrame["type"]>(...types: readonly Type[]): Promise<Extract<AppFrame, { type: Type }>> {
+  #answer<Type extends AppFrame["type"]>(...types: readonly Type[]): Promise<Extract<AppFrame, { type: Type }>> {
+    return this.#next(true, types);
+  }
+
+  async #next<Type extends AppFrame["type"]>(
+    isDue: boolean,
+    types: readonly Type[],
+  ): Promise<Extract<AppFrame, { type: Type }>> {
     for (;;) {
       const frame = this.#reader.next();
       if (frame !== undefined) {
@@ -182,7 +191,7 @@ export class SsuClient {
           frame.type === "malformed" ? frame.reason : `"${frame.type}" is not due`,
         );
       }
-      const data = await this.stream.read();
+      const data = await this.stream.read(isDue);
       if (data === undefined) throw new SsuAppError("SSU_ENDED", "the server has ended the stream");
       this.#reader.push(data);
     }

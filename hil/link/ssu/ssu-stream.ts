@@ -17,6 +17,8 @@ export interface SsuStreamOptions extends Omit<ClientSide, "role"> {
   readonly port: number;
   readonly config?: Partial<SsuConfig>;
   readonly onTicket?: (ticket: SsuTicket) => void;
+  /** How long an answer, room for what is to be sent, or the peer's end is waited for; 60 s if not given. */
+  readonly patienceMs?: number;
   /** Ends the stream at once, open or not. */
   readonly stop?: AbortSignal;
 }
@@ -34,6 +36,8 @@ export interface SsuStreamFacts {
 const UNREAD_MAX = 1 << 18;
 /** After that the peer is asked whether it is still there, so that nobody waits for ever for what it does not say. */
 const SILENCE = s(30);
+/** A peer that is there, and acknowledges, may still never say anything. */
+const PATIENCE_MS = 60_000;
 /** Larger datagrams on the loopback interface, where nothing is in the way of them. */
 const LOOPBACK_DATAGRAM = 16_384;
 
@@ -49,6 +53,7 @@ export class SsuStream {
     this.#settle();
   });
   readonly #onTicket: (ticket: SsuTicket) => void;
+  readonly #patienceMs: number;
   readonly #unread: Uint8Array[] = [];
   #unreadLength = 0;
   #paused = false;
@@ -56,11 +61,13 @@ export class SsuStream {
   #opened: Extract<SessionOutput, { type: "opened" }> | undefined;
   #ended = false;
   #over = false;
+  #isClosed = false;
   #error: LinkError | undefined;
   #waiting: (() => void)[] = [];
 
   private constructor(options: SsuStreamOptions, address: string) {
     const config = ssuConfig({ keepAlive: SILENCE, maxDatagram: datagramFor(address), ...options.config });
+    this.#patienceMs = options.patienceMs ?? PATIENCE_MS;
     this.#onTicket = options.onTicket ?? (() => {});
     this.#session = new SsuSession(config, nodeSsuCrypto(), { ...options, role: "client" }, wallInstant());
   }
@@ -116,8 +123,12 @@ export class SsuStream {
     };
   }
 
-  /** The next bytes; undefined at the end. @throws {LinkError} when the stream has failed */
-  async read(): Promise<Uint8Array | undefined> {
+  /**
+   * The next bytes; undefined at the end.
+   * @param isDue they are an answer; otherwise nobody knows when the peer has something to say
+   * @throws {LinkError} when the stream has failed; SSU_TIMEOUT when they are due and do not come
+   */
+  async read(isDue: boolean): Promise<Uint8Array | undefined> {
     for (;;) {
       const data = this.#unread.shift();
       if (data !== undefined) {
@@ -129,7 +140,7 @@ export class SsuStream {
         return data;
       }
       if (this.#ended || (this.#over && this.#error === undefined)) return undefined;
-      await this.#change();
+      await this.#change(isDue ? this.#patienceMs : undefined);
     }
   }
 
@@ -141,7 +152,7 @@ export class SsuStream {
         this.#push({ type: "write", data: data.subarray(at, at + length) });
         at += length;
       } else {
-        await this.#change();
+        await this.#change(this.#patienceMs);
       }
     }
   }
@@ -153,18 +164,20 @@ export class SsuStream {
 
   /** Ends when both sides have ended, and know it. @throws {LinkError} when the stream has failed */
   async finished(): Promise<void> {
-    while (!this.#over) await this.#change();
+    while (!this.#over) await this.#change(this.#patienceMs);
     if (this.#error !== undefined) throw this.#error;
   }
 
   /** Ends it at once. */
   abort(): void {
+    if (this.#isClosed) return;
     this.#push({ type: "abort" });
     this.close();
   }
 
   /** Gives the socket back. */
   close(): void {
+    this.#isClosed = true;
     this.#timer.clear();
     this.#socket?.close();
     this.#over = true;
@@ -228,13 +241,15 @@ export class SsuStream {
     this.#wake();
   }
 
-  /** Until something has happened. */
-  async #change(): Promise<void> {
+  /** Until something has happened. @throws {LinkError} when the stream has failed, or nothing does for that long, ms */
+  async #change(within?: number): Promise<void> {
     if (this.#error !== undefined) throw this.#error;
     if (this.#over) throw new LinkError("SSU_ABORTED", "the stream is over");
-    const { promise, resolve } = Promise.withResolvers<void>();
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
     this.#waiting.push(resolve);
-    await promise;
+    const tooLong = (): void => reject(new LinkError("SSU_TIMEOUT", "the peer is there, and does not go on"));
+    const timer = within === undefined ? undefined : setTimeout(tooLong, within);
+    await promise.finally(() => clearTimeout(timer));
     if (this.#error !== undefined && this.#unread.length === 0) throw this.#error;
   }
 

@@ -69,6 +69,17 @@ describeWithJudge("openssl", "a chain of certificates that OpenSSL made", () => 
     );
   });
 
+  it("is refused when its key usage does not have signatures among it", () => {
+    const of = (name: string, usage: string): string | undefined => {
+      const { certificate, privateKey } = authority.issue(name, {
+        extensions: `subjectAltName=DNS:localhost\nkeyUsage=critical,${usage}`,
+      });
+      return check("localhost", {}, ssuIdentity(certificate, privateKey).chain);
+    };
+    expect(of("encrypts", "keyEncipherment")).toBe("unsupportedCertificate");
+    expect(of("signs", "digitalSignature,keyEncipherment")).toBeUndefined();
+  });
+
   it("needs a revocation list of its issuer that is good now, where lists are asked for", () => {
     const gone = authority.issue("gone");
     const goneChain = ssuIdentity(gone.certificate, gone.privateKey).chain;

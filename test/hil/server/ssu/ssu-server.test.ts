@@ -113,7 +113,7 @@ describe("the file server", () => {
     await stream.write(encodeFrame({ type: "put", ...facts }));
     await stream.write(encodeFrame({ type: "data", data: data.subarray(0, 50_000) }));
     await stream.write(encodeFrame({ type: "list" })); // not now: the server ends, and keeps what it has
-    while ((await stream.read().catch(() => undefined)) !== undefined);
+    while ((await stream.read(true).catch(() => undefined)) !== undefined);
     stream.abort();
     const client = await SsuClient.connect(at);
     const read = (offset: number, length: number): Uint8Array => data.subarray(offset, offset + length);
@@ -209,7 +209,7 @@ describe("the file server", () => {
     const { at } = await start();
     const stream = await SsuStream.connect({ ...at, early: Uint8Array.from(first) });
     const answer: number[] = [];
-    for (let data = await stream.read(); data !== undefined; data = await stream.read()) answer.push(...data);
+    for (let data = await stream.read(true); data !== undefined; data = await stream.read(true)) answer.push(...data);
     expect([answer[0], answer[5]]).toEqual([0xff, code]);
     stream.end();
     await stream.finished();
@@ -231,7 +231,7 @@ describe("the file server", () => {
       expect(stream.facts).toMatchObject({ resumed: true, earlyAccepted: true });
       stream.end();
       const answer: number[] = [];
-      for (let data = await stream.read(); data !== undefined; data = await stream.read()) answer.push(...data);
+      for (let data = await stream.read(true); data !== undefined; data = await stream.read(true)) answer.push(...data);
       await stream.finished();
       stream.close();
       return answer;

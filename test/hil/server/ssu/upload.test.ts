@@ -6,10 +6,13 @@ import { afterEach, describe, expect, it, vi } from "vitest";
 import { Prng } from "../../../../emulator/kernel/prng.ts";
 import { ms, s } from "../../../../emulator/kernel/time.ts";
 import type { FileFacts } from "../../../../gateway/source/ssu/app-frames.ts";
+import { ssuIdentity, ssuTrust } from "../../../../hil/crypto/ssu-credentials.ts";
 import { SsuClient } from "../../../../hil/link/ssu/ssu-client.ts";
 import type { SsuStreamOptions } from "../../../../hil/link/ssu/ssu-stream.ts";
 import { FolderStore } from "../../../../hil/server/ssu/file-store.ts";
 import { type SsuServer, startSsuServer } from "../../../../hil/server/ssu/ssu-server.ts";
+import { testTls } from "../../../support/https-client.ts";
+import { startStrangeSsuServer } from "../../../support/ssu-strange-server.ts";
 
 const config = { giveUp: s(3), openTimeout: s(3), timeWait: ms(100) };
 const data = new Prng(1).bytes(100_000);
@@ -71,6 +74,30 @@ describe("an upload", () => {
     next?.write(data.subarray(1000));
     expect(next?.finish()).toBe("received_log");
     expect(readFileSync(join(folder, "received_log")).equals(data)).toBe(true);
+  });
+});
+
+describe("a server that is there and says nothing", () => {
+  it("is waited for as long as an answer may take, when it is asked, when it is sent something, and at the end", async () => {
+    const tls = testTls();
+    const silent = await startStrangeSsuServer(ssuIdentity(tls.certificate, tls.privateKey), "none");
+    const { port } = silent;
+    const trust = ssuTrust({ ca: tls.ca });
+    const at = { host: "127.0.0.1", port, security: 1, trust, serverName: "127.0.0.1", patienceMs: 50 } as const;
+    const tooLong = { code: "SSU_TIMEOUT", message: "the peer is there, and does not go on" };
+    try {
+      for (const work of [
+        (client: SsuClient) => client.stat("a"),
+        (client: SsuClient) => client.stream.write(new Uint8Array(2_000_000)),
+      ]) {
+        const client = await SsuClient.connect(at);
+        await expect(work(client)).rejects.toMatchObject(tooLong);
+        client.stream.abort();
+      }
+      await expect((await SsuClient.connect(at)).close()).rejects.toMatchObject(tooLong);
+    } finally {
+      silent.close();
+    }
   });
 });
 
