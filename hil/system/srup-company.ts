@@ -14,6 +14,8 @@ const BODY_MAX = 64 * 1024 * 1024;
 export interface Company {
   /** Identity of the device that confirms observed joins. */
   readonly observer: string | undefined;
+  /** How many they are, the observer among them. */
+  readonly size: number;
   /** @throws {LinkError} "SRUP_OTHER_DEVICE" when one of them did not get the update */
   close(): Promise<void>;
 }
@@ -46,6 +48,7 @@ export async function startCompany(
   const ends = Array.from({ length: settings.others }, (_, index) => fetched(driver, index, request(`other ${index}`)));
   return {
     observer: looking?.identity,
+    size: settings.others + (looking === undefined ? 0 : 1),
     async close() {
       const failures = (await Promise.all(ends)).filter((failure) => failure !== undefined);
       await driver.close();

@@ -65,11 +65,8 @@ export function srupSystem(settings: SettingsOf<"srup">): UpdateSystem {
       });
       const company = await startCompany(network, settings, shown, trusted);
       observer = settings.observer ?? company.observer;
-      // the vehicle itself, and who was there before it
-      const expected = 1 + settings.others + (company.observer === undefined ? 0 : 1);
-      const home = settings.syndicated
-        ? await startHomeNetwork(network, shown, { ca: trusted, signatures, expected })
-        : undefined;
+      const around = { ca: trusted, signatures, expected: 1 + company.size };
+      const home = settings.syndicated ? await startHomeNetwork(network, shown, around) : undefined;
       return {
         port: network.keyService.port,
         publish({ file, signature }) {
