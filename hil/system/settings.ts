@@ -1,4 +1,5 @@
 import { UsageError } from "../../emulator/kernel/errors.ts";
+import { parseIdentity } from "../../gateway/source/srup/identity.ts";
 import { type SourceSettings, SYSTEM_NAMES, sourceSchema } from "../bench/source-schema.ts";
 
 interface Told {
@@ -23,6 +24,8 @@ export function deviceSettings(system: string, told: Told): SourceSettings {
     throw new UsageError(`"${system}" is no update system; there are ${SYSTEM_NAMES.join(", ")}`);
   }
   if (signatures !== undefined && system !== "srup") throw new UsageError(`${system} does not sign messages`);
+  if (join === "observed" && parseIdentity(observer ?? "") === undefined)
+    throw new UsageError(`"${observer ?? ""}" is no identity: an observed join needs --observer ID`);
   const asTold = { join, observer, signatures, state, waitS: wait };
   const given = Object.fromEntries(Object.entries(asTold).filter(([, value]) => value !== undefined));
   const settings = {

@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { SrupServer } from "../../../gateway/source/srup/server.ts";
 import type { SrupServerInput, SrupServerOutput } from "../../../gateway/source/srup/server-io.ts";
 import { SrupStatus, srupStatusText } from "../../../gateway/source/srup/status.ts";
+import { decodeText } from "../../../gateway/source/srup/values.ts";
 import { nodeSrupCrypto } from "../../crypto/srup-crypto.ts";
 import { systemRandom } from "../../link/srup/device-identity.ts";
 import type { BrokerAccess } from "../../link/srup/mqtt-link.ts";
@@ -260,7 +261,6 @@ export function eventText(event: { readonly type: string }): string {
 
 function valueText(name: string, value: unknown): string {
   if (name === "status" && typeof value === "number") return srupStatusText(value as SrupStatus);
-  return value instanceof Uint8Array
-    ? Buffer.from(value).toString("latin1").slice(0, 100)
-    : String(value).slice(0, 200);
+  if (!(value instanceof Uint8Array)) return String(value).slice(0, 200);
+  return (decodeText(value) ?? Buffer.from(value).toString("latin1")).slice(0, 100);
 }
