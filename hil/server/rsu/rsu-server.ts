@@ -1,4 +1,7 @@
 import { createHash } from "node:crypto";
+import { createSocket } from "node:dgram";
+import { once } from "node:events";
+import { isIPv6 } from "node:net";
 import type { QuicServer, QuicServerSession } from "@currentspace/http3";
 import { LinkError, UsageError } from "../../../emulator/kernel/errors.ts";
 import { isDotted } from "../../../gateway/source/rsu/dotted-version.ts";
@@ -51,6 +54,17 @@ export async function startRsuServer(options: RsuServerOptions): Promise<RsuServ
     throw error;
   }
   return server;
+}
+
+/** A server of the library that could not listen keeps the program from ending. @throws {Error} when the port can't be had */
+async function canBind(host: string, port: number): Promise<void> {
+  const socket = createSocket(isIPv6(host) ? "udp6" : "udp4");
+  try {
+    socket.bind(port, host);
+    await once(socket, "listening");
+  } finally {
+    socket.close();
+  }
 }
 
 const ALPN = "rsu-protocol";
@@ -115,6 +129,7 @@ class FirmwareServer implements RsuServerHandle {
     const { connectionsMax = CONNECTIONS_MAX, idleTimeoutMs = IDLE_TIMEOUT_MS } = this.#options;
     const { createQuicServer } = await loadQuic();
     try {
+      await canBind(host, port);
       const listener = createQuicServer({
         ...QUIC_RUNTIME,
         cert: certificate,

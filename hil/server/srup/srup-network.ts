@@ -36,6 +36,10 @@ export interface SrupNetworkOptions extends KeyWish {
   readonly onLine?: (line: string) => void;
 }
 
+interface Part {
+  close(): Promise<unknown>;
+}
+
 /** Devices have been told of both, and come back there. */
 const portsSchema = z.object({ broker: z.int().optional(), files: z.int().optional() }).catch({});
 
@@ -66,6 +70,24 @@ export class SrupNetwork {
    * @throws {UsageError} "SRUP_SIGNATURES" when the server in `state` signs by something else
    */
   static async start(options: SrupNetworkOptions): Promise<SrupNetwork> {
+    const opened: Part[] = [];
+    try {
+      return await SrupNetwork.#open(options, async (opening) => {
+        const part = await opening;
+        opened.push(part);
+        return part;
+      });
+    } catch (error) {
+      // what listens would keep the program from ending
+      await Promise.all(opened.map((part) => part.close()));
+      throw error;
+    }
+  }
+
+  static async #open(
+    options: SrupNetworkOptions,
+    keep: <Opened extends Part>(opening: Promise<Opened>) => Promise<Opened>,
+  ): Promise<SrupNetwork> {
     const { host = "127.0.0.1", name = "localhost", state: folder, makeKey = makeRsaKey, tls } = options;
     const file = (text: string): StateFile => new StateFile(folder === undefined ? undefined : join(folder, text));
     const state = new KeyServiceState(file("key-service.json"), makeKey);
@@ -74,15 +96,16 @@ export class SrupNetwork {
     const before = portsSchema.parse(ports.read() ?? {});
     const brokerKey = makeKey();
     const names = name === "localhost" ? {} : { names: [name, "localhost"] };
-    const broker = await (options.startBroker ?? startBroker)({
+    const listening = (options.startBroker ?? startBroker)({
       certificate: state.brokerCertificate(brokerKey, names),
       privateKey: brokerKey.export({ format: "pem", type: "pkcs8" }) as string,
       ca: state.authority,
       host,
       port: options.brokerPort ?? before.broker ?? 0,
     });
+    const broker = await keep(listening);
     const address = `mqtt://${name}:${broker.port}`;
-    const keyService = await startKeyService({
+    const serving = startKeyService({
       state,
       broker: address,
       host,
@@ -90,11 +113,12 @@ export class SrupNetwork {
       ...(tls !== undefined && { tls }),
       ...(options.onLine !== undefined && { onEvent: options.onLine }),
     });
+    const keyService = await keep(serving);
     if (state.peer(own.identity) === undefined) state.addPeer(own.identity, { key: own.keys.publicKey, type: "c2" });
     state.setDefaultServer(own.identity);
     const certificate = state.clientCertificate(own.identity, own.keys.accessKey);
     const access = { certificate, privateKey: own.keys.accessKey, ca: state.authority, broker: address };
-    const files = await startHttpsServer({ host, port: options.filePort ?? before.files ?? 0 });
+    const files = await keep(startHttpsServer({ host, port: options.filePort ?? before.files ?? 0 }));
     ports.write({ broker: broker.port, files: files.port });
     const { promise, resolve } = Promise.withResolvers<void>();
     const server = new C2Server({
