@@ -109,6 +109,7 @@ export class DeviceUpdates implements Stateful<DeviceUpdatesState> {
       activated: {},
       owed: [
         ...owed,
+        ...kept.map(([server, { token }]) => ({ server, token, status: SrupStatus.UpdateSuccess })),
         ...lost.map(([server, { token }]) => ({ server, token, status: SrupStatus.UpdateFailFile })),
         ...Object.entries(activated).map(([server, token]) => ({ server, token, status: SrupStatus.ActivateFail })),
       ],

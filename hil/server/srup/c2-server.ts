@@ -66,6 +66,8 @@ export class C2Server {
   readonly #machine: SrupServer;
   readonly #runner: PeerRunner<SrupServerInput, SrupServerOutput>;
   readonly #observers = new Map<string, string>();
+  /** Devices that were told to install an update, or should have been, and have not said how that went: its token. */
+  readonly #unconfirmed = new Map<string, Uint8Array>();
   readonly #timers = new Set<NodeJS.Timeout>();
   #file: ServedFile | undefined;
   /** The digest of what each device was told to install last. */
@@ -136,9 +138,11 @@ export class C2Server {
     if (event.type === "joinRequested") this.#joinRequested(event);
     else if (event.type === "joinValue") this.#compare(event.device, event.value);
     else if (event.type === "joinEnded" && event.outcome === "accept") this.#joined(event.device);
-    else if (event.type === "updateReady" && event.isOurs) this.#ready(event.device, event.token);
+    else if (event.type === "updateReady") this.#ready(event.device, event.token, event.isOurs);
     else if (event.type === "updateFailed") this.#undone(event.device);
     else if (event.type === "response" && event.status === SrupStatus.ActivateFail) this.#undone(event.peer);
+    else if (event.type === "response" && event.status === SrupStatus.ActivateSuccess)
+      this.#unconfirmed.delete(event.peer);
     else if (event.type === "lookUpType") this.#lookUpType(event.peer);
     else if (event.type === "observation") this.#observed(event.device, event.verdict);
     else if (event.type === "syndicationRequested") this.#syndicate(event.device);
@@ -178,12 +182,27 @@ export class C2Server {
   }
 
   #joined(device: string): void {
-    this.#later(() => this.#offer(device));
+    this.#later(() => this.#resume(device));
     if (this.#syndicates()) this.#tellHome();
   }
 
-  #ready(device: string, token: Uint8Array): void {
-    if (this.#options.holds !== true) this.#activate(device, token);
+  /** Not ours any more: it was activated, and the device, which asks to join next, has not heard of that. */
+  #ready(device: string, token: Uint8Array, isOurs: boolean): void {
+    if (this.#options.holds === true) return;
+    if (isOurs) this.#activate(device, token);
+    else if (this.#isDone(device)) this.#unconfirmed.set(device, token);
+  }
+
+  /** A word to activate that was lost on its way is said again; whoever has heard it before takes it for nothing. */
+  #resume(device: string): void {
+    const token = this.#unconfirmed.get(device);
+    if (token !== undefined && this.#isDone(device)) this.push({ type: "activate", device, token });
+    else this.#offer(device);
+  }
+
+  /** It was told to install what is served now. */
+  #isDone(device: string): boolean {
+    return this.#file !== undefined && this.#done[device] === this.#file.digest;
   }
 
   /** The first one that has joined; whoever asks while there is one waits for an input that says so. */
@@ -219,12 +238,13 @@ export class C2Server {
 
   #offer(device: string): void {
     if (this.#options.manual === true || this.#file === undefined) return;
-    if (this.#done[device] !== this.#file.digest) this.initiate([device]);
+    if (!this.#isDone(device)) this.initiate([device]);
   }
 
   #activate(device: string, token: Uint8Array): void {
     // before it is noted: after a crash between the two it is offered again, and otherwise never would be
     this.push({ type: "activate", device, token });
+    this.#unconfirmed.set(device, token);
     if (this.#file === undefined) return;
     this.#done = { ...this.#done, [device]: this.#file.digest };
     this.#options.devices.write(this.#done);
@@ -232,6 +252,7 @@ export class C2Server {
 
   /** It did not come to an end there: the device is offered it again when it joins again. */
   #undone(device: string): void {
+    this.#unconfirmed.delete(device);
     const { [device]: before, ...others } = this.#done;
     if (before === undefined) return;
     this.#done = others;

@@ -252,7 +252,7 @@ describe("a SRUP device and its server", () => {
   it.each([
     ["was not activated and is gone", false, [], SrupStatus.UpdateFailFile],
     ["was activated, and nobody said how that went", true, [], SrupStatus.ActivateFail],
-    ["is still there", false, [0], undefined],
+    ["is still there", false, [0], SrupStatus.UpdateSuccess],
   ] as const)("tell after a restart and a join what became of a file that %s", (_, isActivated, kept, status) => {
     const network = joined();
     const token = fetched(network);
@@ -273,7 +273,7 @@ describe("a SRUP device and its server", () => {
     expect(network.take().filter((each) => (each as { type: string }).type === "updateFailed")).toEqual([]);
     if (isActivated) return;
     network.command({ type: "activate", device: DEVICE, token });
-    expect(network.take().at(-1)).toMatchObject({ type: status === undefined ? "activate" : "refused" });
+    expect(network.take().at(-1)).toMatchObject({ type: status === SrupStatus.UpdateSuccess ? "activate" : "refused" });
   });
 
   it("are not refused by a peer that used up numbers while they were away", () => {

@@ -1,5 +1,5 @@
 import { createPrivateKey } from "node:crypto";
-import { mkdtempSync, rmSync } from "node:fs";
+import { cpSync, mkdtempSync, renameSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -75,6 +75,54 @@ describe("a SRUP network with its state on disk", () => {
       await network.close();
     }
   });
+
+  it.each(["stays", "dies too"])(
+    "says again to a device that died before it heard of it to install: it %s",
+    async (it) => {
+      const events: SrupServerEvent[] = [];
+      const first = await start(events);
+      const ports = { port: first.keyService.port, brokerPort: first.broker.port };
+      const device = new DeviceSession(requestTo(first), { makeKey });
+      first.publish(new Uint8Array(1_000).fill(3));
+      expect(await device.joined()).toBe("joined");
+      const file = await device.update(5_000);
+      if (file === undefined) throw new Error("there is no update");
+      device.downloaded(file, device.digestOf(file));
+      // what it will know of after it has died
+      cpSync(join(folder, "device"), join(folder, "before"), { recursive: true });
+      expect(await device.activated()).toBe(true);
+      await device.close();
+      rmSync(join(folder, "device"), { recursive: true });
+      renameSync(join(folder, "before"), join(folder, "device"));
+
+      let network = first;
+      if (it === "dies too") {
+        await first.close();
+        network = await start(events, ports);
+        network.publish(new Uint8Array(1_000).fill(3));
+      }
+      const told: string[] = [];
+      const again = new DeviceSession(requestTo(network), {
+        makeKey,
+        fetched: () => [file.download],
+        onEvent: ({ type }) => told.push(type),
+      });
+      try {
+        expect(await again.joined()).toBe("joined");
+        await expect.poll(() => told).toContain("activate");
+        expect(events.filter(({ type }) => type === "initiated")).toHaveLength(1);
+        again.report(true);
+        await expect.poll(() => events).toContainEqual(expect.objectContaining({ status: SrupStatus.ActivateSuccess }));
+        const installs = (): number => told.filter((type) => type === "activate").length;
+        expect(await again.join({ type: "join", kind: "simple" })).toBe("joined");
+        expect(await again.update(300)).toBeUndefined();
+        expect(installs()).toBe(1);
+      } finally {
+        await again.close();
+        await network.close();
+      }
+    },
+  );
 
   it("goes on after both sides died: the server still has its device, and no peer refuses the other", async () => {
     const before: SrupServerEvent[] = [];
