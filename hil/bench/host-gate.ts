@@ -28,7 +28,15 @@ const REASONS: Readonly<Record<string, string>> = {
 };
 
 /** Failures of other kinds whose reason is our own sentence about what the peer said, and no chance. */
-const REASONS_KEPT: ReadonlySet<string> = new Set(["HOST_PROTOCOL", "HOST_PEER", "HOST_SILENT", "HOST_DIGEST"]);
+const REASONS_KEPT: ReadonlySet<string> = new Set([
+  "HOST_PROTOCOL",
+  "HOST_PEER",
+  "HOST_SILENT",
+  "HOST_DIGEST",
+  "SRUP_SIGNATURES",
+  "SRUP_TOKEN",
+  "SRUP_VERSION",
+]);
 
 /**
  * The one door between a vehicle gateway and the world outside. Whatever the network does, answers go in one by one, the

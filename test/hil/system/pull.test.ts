@@ -164,7 +164,7 @@ describe("otabench server and otabench pull", () => {
         expect(await pull(port, "--state", device as string, "--signatures", "ml-dsa-65")).toMatchObject({ code: 0 });
         expect(await pull(port, "--state", older as string)).toMatchObject({
           code: 1,
-          err: expect.stringContaining("SRUP_VERSION") as string,
+          err: expect.stringContaining("SRUP_VERSION: the server speaks protocol version") as string,
         });
         expect(await pull(port, "--state", device as string, "--signatures", "rsa")).toMatchObject({
           err: expect.stringContaining("SRUP_SIGNATURES") as string,
