@@ -228,21 +228,25 @@ export class SrupDevice implements Machine<SrupDeviceInput, SrupDeviceOutput>, S
         this.#hold(admission.peer, admission.message, { topic, payload }, now);
         return;
       case "admitted":
-        if (key !== undefined) this.#party.setKey(admission.peer, key);
+        if (key !== undefined && !this.#party.bringIn(admission, key, ASKS_KEY.device)) {
+          this.#refuse("unknownSender", admission.peer);
+          return;
+        }
         this.#admitted(admission.message, admission.peer, now);
     }
   }
 
   #hold(peer: string, message: SrupMessage, raw: { topic: string; payload: Uint8Array }, now: Instant): void {
-    if (!ASKS_KEY.device.has(message.type)) {
+    const isAsked = this.#state.held.some((each) => each.peer === peer);
+    const asks = ASKS_KEY.device.has(message.type);
+    if (!asks && !isAsked) {
       this.#refuse("unknownSender", peer);
       return;
     }
-    if (!this.#mayTakeOver(peer)) {
+    if (asks && !this.#mayTakeOver(peer)) {
       this.#refuse("sender", peer);
       return;
     }
-    const isAsked = this.#state.held.some((each) => each.peer === peer);
     const held = hold(this.#state.held, { peer, ...raw }, this.#patience.key, now);
     if (held === undefined) {
       this.#refuse("busy", peer);

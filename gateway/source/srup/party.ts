@@ -138,6 +138,15 @@ export class SrupParty implements Stateful<SrupPartyState> {
     this.#away = Object.keys(this.#sequences);
   }
 
+  /**
+   * Takes over a key that was asked for, if it was asked for because of such a message.
+   * @returns whether there is a key of that peer now: without one, what came right behind its request is of no use
+   */
+  bringIn({ message, peer }: Admission & { type: "admitted" }, key: string, asks: ReadonlySet<SrupType>): boolean {
+    if (asks.has(message.type)) this.setKey(peer, key);
+    return this.keyOf(peer) !== undefined;
+  }
+
   /** @param key instead of the one that is known */
   admit(payload: Uint8Array, key?: string): Admission {
     const { version } = this.#own;

@@ -218,20 +218,23 @@ export class SrupServer implements Machine<SrupServerInput, SrupServerOutput>, S
         this.#keyless(admission.peer, admission.message, { topic, payload }, now);
         return;
       case "admitted":
-        if (key !== undefined) this.#keepKey(admission.peer, key);
+        if (key !== undefined && !this.#party.bringIn(admission, key, ASKS_KEY.server)) {
+          this.#refuse("unknownSender", admission.peer);
+          return;
+        }
+        if (key !== undefined) this.#set({ lookedUp: withoutKey(this.#state.lookedUp, admission.peer) });
         this.#admitted(admission.message, admission.peer, topic, now);
     }
   }
 
-  #keepKey(peer: string, key: string): void {
-    this.#party.setKey(peer, key);
-    this.#set({ lookedUp: withoutKey(this.#state.lookedUp, peer) });
-  }
-
   #keyless(peer: string, message: SrupMessage, raw: { topic: string; payload: Uint8Array }, now: Instant): void {
     const key = this.#state.lookedUp[peer];
-    if (!ASKS_KEY.server.has(message.type)) this.#refuse("unknownSender", peer);
-    else if (!isJoinTopic(raw.topic, this.#party.identity)) this.#refuse("topic", peer);
+    const isAsked = this.#state.held.some((each) => each.peer === peer);
+    if (!ASKS_KEY.server.has(message.type)) {
+      // what comes right behind a request to join waits with it
+      if (isAsked) this.#hold(peer, raw, now);
+      else this.#refuse("unknownSender", peer);
+    } else if (!isJoinTopic(raw.topic, this.#party.identity)) this.#refuse("topic", peer);
     else if (key !== undefined) this.#received(raw.topic, raw.payload, now, key);
     else this.#hold(peer, raw, now);
   }

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { ns, plus, RUN_START, s } from "../../../../emulator/kernel/time.ts";
 import type { SrupDevice } from "../../../../gateway/source/srup/device.ts";
+import type { SrupServer } from "../../../../gateway/source/srup/server.ts";
 import { decodeSrup } from "../../../../gateway/source/srup/srup-message.ts";
 import { SrupStatus } from "../../../../gateway/source/srup/status.ts";
 import { decodeText } from "../../../../gateway/source/srup/values.ts";
@@ -316,6 +317,39 @@ describe("a SRUP device and its server", () => {
     server.load(server.save());
     server.handle({ type: "connected" }, network.now);
     expect(ask()).toEqual([DEVICE]);
+  });
+
+  it("take what comes right behind a message whose sender's key is being asked for", () => {
+    const { server, devices, now } = new Network();
+    const { server: _, ...state } = makeDevice().save();
+    const device = makeDevice();
+    device.load({ ...state, server: undefined, party: { ...state.party, keys: {} } });
+    const outputs = (party: SrupDevice | SrupServer) =>
+      Array.from({ length: 20 }, () => party.poll()).filter((output) => output !== undefined);
+    const pass = (from: SrupDevice | SrupServer, to: SrupDevice | SrupServer): void => {
+      for (const said of outputs(from)) if (said.type === "publish") to.handle({ ...said, type: "message" }, now);
+    };
+    server.handle({ type: "commandJoin", device: DEVICE }, now);
+    server.handle({ type: "sendAction", peer: DEVICE, actionId: 9 }, now);
+    pass(server, device);
+    expect(outputs(device)).toEqual([{ type: "lookUpKey", peer: SERVER }]);
+    device.handle({ type: "key", peer: SERVER, key: PUBLIC_KEYS[SERVER] as string }, now);
+    expect(outputs(device)).toContainEqual(expect.objectContaining({ type: "action", actionId: 9 }));
+
+    // the answer to the join takes its time, so that no two messages cross
+    const [stranger, known] = [makeServer({ joins: { simple: "ask" } }), devices.get(DEVICE) as SrupDevice];
+    const { party, ...others } = stranger.save();
+    stranger.load({ ...others, joined: [], party: { ...party, keys: {} } });
+    known.handle({ type: "join", kind: "simple" }, now);
+    outputs(known);
+    known.handle({ type: "key", peer: SERVER, key: PUBLIC_KEYS[SERVER] as string }, now);
+    known.handle({ type: "sendAction", peer: SERVER, actionId: 5 }, now);
+    pass(known, stranger);
+    expect(outputs(stranger)).toEqual([{ type: "lookUpKey", peer: DEVICE }]);
+    stranger.handle({ type: "key", peer: DEVICE, key: PUBLIC_KEYS[DEVICE] as string }, now);
+    const told = outputs(stranger);
+    expect(told).toContainEqual(expect.objectContaining({ type: "joinRequested", device: DEVICE }));
+    expect(told).toContainEqual(expect.objectContaining({ type: "action", actionId: 5 }));
   });
 
   it("ask their first server when they are told to join and have none any more", () => {
