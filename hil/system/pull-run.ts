@@ -9,6 +9,8 @@ import { readVehicle, type Vehicle } from "../bench/vehicle-file.ts";
 import { readKeys } from "../crypto/key-files.ts";
 import { type KeySet, makeKeys } from "../crypto/keys.ts";
 import { certificateText, identityTexts, type NamedText } from "../crypto/named-certificate.ts";
+import { makeFolder } from "../record/claim.ts";
+import { exclusively } from "../record/file-lock.ts";
 import { FileError } from "../record/record-error.ts";
 import { installFile } from "./install.ts";
 import { type PullReport, pull } from "./pull.ts";
@@ -73,7 +75,7 @@ export const pullRun: PullRun = async (options) => {
   const folder = options.out === undefined ? mkdtempSync(join(tmpdir(), "otabench-pull-")) : undefined;
   const out = options.out ?? join(folder as string, "file");
   try {
-    const report = await pull(system, {
+    const pulling = {
       trust: trustOf(options, keys),
       ...(options.unsigned ? {} : { signer }),
       inventory: inventoryOf(vehicle, options.current),
@@ -82,7 +84,8 @@ export const pullRun: PullRun = async (options) => {
       onProgress: options.onProgress,
       onRetry: options.onRetry,
       onShow: options.onShow,
-    });
+    };
+    const report = await asDevice(options.state, () => pull(system, pulling));
     if (report.unknown !== undefined && options.name !== undefined)
       throw new LinkError("SOURCE_UNKNOWN", `the server has no "${options.name}": ${report.unknown}`);
     if (vehicle === undefined || report.verdict !== "pulled") return report;
@@ -103,6 +106,13 @@ export const pullRun: PullRun = async (options) => {
     if (folder !== undefined) rmSync(folder, { recursive: true, force: true });
   }
 };
+
+/** One process at a time is the device whose identity is kept in that folder. @throws {FileError} FILE_LOCKED */
+function asDevice<Result>(state: string | undefined, work: () => Promise<Result>): Promise<Result> {
+  if (state === undefined) return work();
+  makeFolder(state);
+  return exclusively(join(state, "lock"), 0, work);
+}
 
 const DEFAULT_SEED = "1";
 

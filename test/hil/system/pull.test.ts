@@ -149,6 +149,17 @@ describe("otabench server and otabench pull", () => {
     expect(device.exec(second.join("\n"))?.[1]).toBe(known);
   });
 
+  it("srup: two processes are not the same device at the same time", async () => {
+    const state = join(folder, "srup-alone");
+    mkdirSync(state);
+    const words = ["pull", "srup", "--server", "localhost:1", "--seed", "1", "-o", join(folder, "x"), "--state", state];
+    await exclusively(join(state, "lock"), 0, async () => {
+      const { code, err } = await pullBy(words);
+      expect(err).toContain("FILE_LOCKED");
+      expect(code).toBe(2);
+    });
+  });
+
   it("srup: both sign by what they are told to, and a device that signs otherwise learns why it gets nothing", async () => {
     const [state, device, older] = ["srup6-server", "srup6-device", "srup5-device"].map((name) => join(folder, name));
     const out = join(folder, "srup6.bin");
