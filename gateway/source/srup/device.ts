@@ -228,11 +228,9 @@ export class SrupDevice implements Machine<SrupDeviceInput, SrupDeviceOutput>, S
         this.#hold(admission.peer, admission.message, { topic, payload }, now);
         return;
       case "admitted":
-        if (key !== undefined && !this.#party.bringIn(admission, key, ASKS_KEY.device)) {
-          this.#refuse("unknownSender", admission.peer);
-          return;
-        }
-        this.#admitted(admission.message, admission.peer, now);
+        if (key === undefined || this.#party.bringIn(admission, key, ASKS_KEY.device))
+          this.#admitted(admission.message, admission.peer, now);
+        else this.#refuse("unknownSender", admission.peer);
     }
   }
 

@@ -218,12 +218,10 @@ export class SrupServer implements Machine<SrupServerInput, SrupServerOutput>, S
         this.#keyless(admission.peer, admission.message, { topic, payload }, now);
         return;
       case "admitted":
-        if (key !== undefined && !this.#party.bringIn(admission, key, ASKS_KEY.server)) {
-          this.#refuse("unknownSender", admission.peer);
-          return;
-        }
         if (key !== undefined) this.#set({ lookedUp: withoutKey(this.#state.lookedUp, admission.peer) });
-        this.#admitted(admission.message, admission.peer, topic, now);
+        if (key === undefined || this.#party.bringIn(admission, key, ASKS_KEY.server))
+          this.#admitted(admission.message, admission.peer, topic, now);
+        else this.#refuse("unknownSender", admission.peer);
     }
   }
 
