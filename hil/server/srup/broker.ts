@@ -27,7 +27,8 @@ const PACKET_MAX = 70_000;
 
 /**
  * A client that calls itself a party of SRUP must have the certificate of that party, or it could push the true one off the
- * broker. Every client may publish and subscribe as any party does: who may say what is decided by signatures, not here. @throws {LinkError} "LINK_REFUSED" when the port can't be had
+ * broker. Every client may publish and subscribe like every other: who may say what is decided by signatures, not here.
+ * @throws {LinkError} "LINK_REFUSED" when the port can't be had
  */
 export async function startBroker(options: BrokerOptions): Promise<Broker> {
   const { certificate, privateKey, ca, host = "127.0.0.1", port = 0 } = options;

@@ -32,8 +32,6 @@ export interface C2ServerOptions {
   readonly settleMs: number;
   /** Updates wait until {@link C2Server.push} initiates them. */
   readonly manual?: boolean;
-  /** What has been fetched is activated by an input only. */
-  readonly holds?: boolean;
   /** Everything that happens. */
   readonly onEvent?: (event: SrupServerEvent) => void;
   readonly connected?: () => void;
@@ -66,8 +64,8 @@ export class C2Server {
   readonly #machine: SrupServer;
   readonly #runner: PeerRunner<SrupServerInput, SrupServerOutput>;
   readonly #observers = new Map<string, string>();
-  /** Devices that were told to install an update, or should have been, and have not said how that went: its token. */
-  readonly #unconfirmed = new Map<string, Uint8Array>();
+  /** Devices that have said once more that an update is ready which they were told to install: its token. */
+  readonly #readyAgain = new Map<string, Uint8Array>();
   readonly #timers = new Set<NodeJS.Timeout>();
   #file: ServedFile | undefined;
   /** The digest of what each device was told to install last. */
@@ -141,8 +139,6 @@ export class C2Server {
     else if (event.type === "updateReady") this.#ready(event.device, event.token, event.isOurs);
     else if (event.type === "updateFailed") this.#undone(event.device);
     else if (event.type === "response" && event.status === SrupStatus.ActivateFail) this.#undone(event.peer);
-    else if (event.type === "response" && event.status === SrupStatus.ActivateSuccess)
-      this.#unconfirmed.delete(event.peer);
     else if (event.type === "lookUpType") this.#lookUpType(event.peer);
     else if (event.type === "observation") this.#observed(event.device, event.verdict);
     else if (event.type === "syndicationRequested") this.#syndicate(event.device);
@@ -188,14 +184,17 @@ export class C2Server {
 
   /** Not ours any more: it was activated, and the device, which asks to join next, has not heard of that. */
   #ready(device: string, token: Uint8Array, isOurs: boolean): void {
-    if (this.#options.holds === true) return;
     if (isOurs) this.#activate(device, token);
-    else if (this.#isDone(device)) this.#unconfirmed.set(device, token);
+    else if (this.#isDone(device)) this.#readyAgain.set(device, token);
   }
 
-  /** A word to activate that was lost on its way is said again; whoever has heard it before takes it for nothing. */
+  /**
+   * A word to activate that was lost on its way is said again, once, and only to a device that asks for it: the original
+   * installs as often as it is told to.
+   */
   #resume(device: string): void {
-    const token = this.#unconfirmed.get(device);
+    const token = this.#readyAgain.get(device);
+    this.#readyAgain.delete(device);
     if (token !== undefined && this.#isDone(device)) this.push({ type: "activate", device, token });
     else this.#offer(device);
   }
@@ -244,7 +243,6 @@ export class C2Server {
   #activate(device: string, token: Uint8Array): void {
     // before it is noted: after a crash between the two it is offered again, and otherwise never would be
     this.push({ type: "activate", device, token });
-    this.#unconfirmed.set(device, token);
     if (this.#file === undefined) return;
     this.#done = { ...this.#done, [device]: this.#file.digest };
     this.#options.devices.write(this.#done);
@@ -252,7 +250,6 @@ export class C2Server {
 
   /** It did not come to an end there: the device is offered it again when it joins again. */
   #undone(device: string): void {
-    this.#unconfirmed.delete(device);
     const { [device]: before, ...others } = this.#done;
     if (before === undefined) return;
     this.#done = others;

@@ -10,6 +10,15 @@ const KEYS = { [SERVER]: PUBLIC_KEYS[SERVER] as string, [DEVICE]: PUBLIC_KEYS[DE
 const TRIES = 5 * RUNS;
 const RIGHT = new Set(SAMPLES.map((sample) => essence(sample)));
 
+/** What a device sends that wants to join. */
+function joinRequest(): { topic: string; payload: Uint8Array } {
+  const device = makeDevice(OBSERVER, { keys: KEYS });
+  device.handle({ type: "join", kind: "simple" }, RUN_START);
+  const sent = device.poll();
+  if (sent?.type !== "publish") throw new Error("nothing was sent");
+  return sent;
+}
+
 describe("forged SRUP messages", () => {
   it.each([
     ["a device", () => makeDevice(DEVICE, { keys: KEYS }), `SRUP/${DEVICE}`],
@@ -63,11 +72,7 @@ describe("forged SRUP messages", () => {
 
   it("that name a device whose key has been asked for once don't keep it out, and are not asked about again", () => {
     const server = makeServer();
-    const device = makeDevice(OBSERVER, { keys: KEYS });
-    device.handle({ type: "join", kind: "simple" }, RUN_START);
-    const sent = device.poll();
-    if (sent?.type !== "publish") throw new Error("nothing was sent");
-    const { topic, payload } = sent;
+    const { topic, payload } = joinRequest();
     const forged = (): void => {
       const wrong = payload.slice();
       wrong[60] = (wrong[60] as number) ^ 1;
@@ -90,11 +95,7 @@ describe("forged SRUP messages", () => {
     ["after it", 0, 50],
   ])("that name a device don't keep it out while its key is being asked for: %s", (_, before, after) => {
     const server = makeServer();
-    const device = makeDevice(OBSERVER, { keys: KEYS });
-    device.handle({ type: "join", kind: "simple" }, RUN_START);
-    const sent = device.poll();
-    if (sent?.type !== "publish") throw new Error("nothing was sent");
-    const { topic, payload } = sent;
+    const { topic, payload } = joinRequest();
     const forged = payload.slice();
     forged[60] = (forged[60] as number) ^ 1;
     for (let count = 0; count < before; count++) server.handle({ type: "message", topic, payload: forged }, RUN_START);
@@ -107,11 +108,7 @@ describe("forged SRUP messages", () => {
 
   it("of strangers leave room for those whose keys are being asked for", () => {
     const server = makeServer();
-    const device = makeDevice(OBSERVER, { keys: KEYS });
-    device.handle({ type: "join", kind: "simple" }, RUN_START);
-    const sent = device.poll();
-    if (sent?.type !== "publish") throw new Error("nothing was sent");
-    const { topic, payload } = sent;
+    const { topic, payload } = joinRequest();
     for (let count = 0; count < 100; count++) {
       const forged = payload.slice();
       forged[60] = count ^ 0xff;

@@ -124,6 +124,27 @@ describe("a SRUP network with its state on disk", () => {
     },
   );
 
+  it("tells a device to install once, also one that never says how that went and joins again", async () => {
+    const network = await start([]);
+    const told: string[] = [];
+    const device = new DeviceSession(requestTo(network), { makeKey, onEvent: ({ type }) => told.push(type) });
+    try {
+      network.publish(new Uint8Array(1_000).fill(3));
+      expect(await device.joined()).toBe("joined");
+      const file = await device.update(5_000);
+      if (file === undefined) throw new Error("there is no update");
+      device.downloaded(file, device.digestOf(file));
+      expect(await device.activated()).toBe(true);
+      expect(await device.join({ type: "join", kind: "simple" })).toBe("joined");
+      expect(await device.update(300)).toBeUndefined();
+      expect(told.filter((type) => type === "activate")).toHaveLength(1);
+      expect(told).not.toContain("refused");
+    } finally {
+      await device.close();
+      await network.close();
+    }
+  });
+
   it("goes on after both sides died: the server still has its device, and no peer refuses the other", async () => {
     const before: SrupServerEvent[] = [];
     const first = await start(before);
