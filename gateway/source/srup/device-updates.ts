@@ -104,16 +104,14 @@ export class DeviceUpdates implements Stateful<DeviceUpdatesState> {
     const { open, activated, owed } = this.#state;
     const lost = Object.entries(open).filter(([, { download }]) => !fetched.includes(download));
     const kept = Object.entries(open).filter(([, { download }]) => fetched.includes(download));
-    this.#set({
-      open: Object.fromEntries(kept),
-      activated: {},
-      owed: [
-        ...owed,
-        ...kept.map(([server, { token }]) => ({ server, token, status: SrupStatus.UpdateSuccess })),
-        ...lost.map(([server, { token }]) => ({ server, token, status: SrupStatus.UpdateFailFile })),
-        ...Object.entries(activated).map(([server, token]) => ({ server, token, status: SrupStatus.ActivateFail })),
-      ],
-    });
+    const came = [
+      ...kept.map(([server, { token }]) => ({ server, token, status: SrupStatus.UpdateSuccess })),
+      ...lost.map(([server, { token }]) => ({ server, token, status: SrupStatus.UpdateFailFile })),
+      ...Object.entries(activated).map(([server, token]) => ({ server, token, status: SrupStatus.ActivateFail })),
+    ];
+    // of one update only the newest is told, however often we were restarted since
+    const others = owed.filter(({ token }) => !came.some((each) => each.token === token));
+    this.#set({ open: Object.fromEntries(kept), activated: {}, owed: [...others, ...came] });
     for (const pending of this.#state.downloads.slice(0, 1)) this.#begin(pending, now);
   }
 

@@ -263,6 +263,7 @@ describe("a SRUP device and its server", () => {
     device.load(JSON.parse(saved));
     network.devices.set(DEVICE, device);
     network.device(DEVICE, { type: "restarted", fetched: kept });
+    network.device(DEVICE, { type: "restarted", fetched: kept });
     network.take();
     network.device(DEVICE, { type: "join", kind: "simple" });
     const told = network.take().filter((each) => (each as { of: string; type: string }).of === SERVER);
